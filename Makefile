@@ -1,0 +1,60 @@
+# make demo: the whole line on real photos.  make test: the tests.  Both set themselves up in .venv.
+include src/dda/quiet.env
+export $(shell sed -n 's/^\([A-Z0-9_]*\)=.*/\1/p' src/dda/quiet.env)
+
+SHELL := /bin/bash
+VENV := $(CURDIR)/.venv
+READY := $(VENV)/.ready
+PYTHON ?= python3 python3.13 python3.12 python3.11
+PHOTOS ?= embedded
+export PATH := $(VENV)/bin:$(PATH)
+export PREFECT_HOME := $(CURDIR)/.prefect
+
+.PHONY: setup demo test check flow fit clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo                 photos -> reconstructions -> pairs -> audit -> detector -> results, on embedded photos"
+	@echo "make demo PHOTOS=FOLDER   the same on your own photos"
+	@echo "make test                 the tests (about 5 minutes)"
+	@echo "make check                lint, format, types, and the rules of the house"
+	@echo "make flow                 the same pipeline as a Prefect flow"
+	@echo "make setup                only the environment, in .venv"
+
+setup: $(READY)
+
+# Any Python from 3.11 on; uv, from its own wheel, installs the exact versions of constraints.txt.
+$(READY): pyproject.toml constraints.txt
+	@for candidate in $(PYTHON); do \
+		if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then echo "dda needs Python 3.11 or newer; name one by: make setup PYTHON=/path/to/python" >&2; exit 1; fi; \
+	echo "setting up .venv with $$($$found --version) ..."; \
+	$$found -m venv $(VENV) && \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv && \
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python -c constraints.txt -e '.[dev]' && \
+	touch $@
+
+demo: setup
+	dda get "$(PHOTOS)"
+	dvc repro
+	@dda summary
+
+test: setup
+	pytest
+
+check: setup
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest tests/guards --durations=0
+
+flow: setup
+	python -m flows.pipeline
+
+# Make the embedded VAE anew from the embedded photographs (about 25 minutes on two cores).
+fit: setup
+	python -m dda.embedded.fit
+
+clean:
+	rm -rf artifacts .pytest_cache .mypy_cache .ruff_cache

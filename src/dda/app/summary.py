@@ -1,0 +1,71 @@
+"""What a finished pipeline has to show: results, two verdicts, and where to look further.    dda summary"""
+
+import json
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from dda.app.detect import Verdict, judge
+from dda.core.errors import SetupError
+from dda.io import pairs, tracking
+from dda.params import Params
+
+
+def run(params: Params) -> None:
+    """Print the results table, the verdict on the first held-out pair, and the places of report and MLflow store."""
+    path = params.paths.reports / "metrics.json"
+    if not path.is_file():
+        raise SetupError(f"no results at {path}: run `dvc repro`")
+    console = Console(width=None if Console().is_terminal else 110)
+    console.print(results(json.loads(path.read_text())))
+    vae, detector = params.train.vaes[0], params.evaluate.detectors[0]
+    held_out = pairs.load(params.paths.aligned / vae, "test")
+    row = held_out.rows[0]
+    images = [(row[f"{side}_name"], partial(held_out.content, row, side)) for side in pairs.SIDES]
+    verdicts = judge(params.paths.detectors / detector, images)
+    for truth, verdict in zip(("a real photo", f"its reconstruction by {vae}, aligned"), verdicts, strict=True):
+        console.print(f"{truth}: {sentence(verdict)}", highlight=False)
+    console.print(
+        f"\nReport:       {(params.paths.reports / 'index.html').resolve()}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(f"MLflow store: {tracking.require_store()}", highlight=False, soft_wrap=True)
+    console.print(
+        "              look into it with: .venv/bin/mlflow ui --backend-store-uri <the line above>",
+        highlight=False,
+    )
+
+
+def results(metrics: dict[str, Any]) -> Table:
+    """Balanced accuracy and AUROC of every detector on every benchmark, each with its 95 % interval."""
+    table = Table(
+        title="Held-out results, 95 % bootstrap intervals over pairs; chance is 0.500",
+        title_justify="left",
+    )
+    for name in ("detector", "benchmark", "images", "balanced accuracy", "AUROC"):
+        table.add_column(name)
+    for detector, benchmarks in metrics.items():
+        for benchmark, found in benchmarks.items():
+            numbers = [shown(found[name]) for name in ("balanced_accuracy", "auroc")]
+            table.add_row(
+                detector,
+                benchmark,
+                f"{found['n_real']} real, {found['n_fake']} fake",
+                *numbers,
+            )
+    return table
+
+
+def shown(estimate: dict[str, float] | None) -> str:
+    """A number with its interval, or a dash where there is none."""
+    return f"{estimate['value']:.3f} \\[{estimate['low']:.3f}, {estimate['high']:.3f}]" if estimate else "-"
+
+
+def sentence(verdict: Verdict) -> str:
+    """One line on one image."""
+    if verdict.logit is None:
+        return f"{verdict.name}: unreadable, {verdict.error}"
+    return f"judged {verdict.word} (logit {verdict.logit:+.2f}, {verdict.name})"

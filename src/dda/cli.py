@@ -1,0 +1,148 @@
+"""The `dda` command. A verb's code is imported when the verb runs, so that help and mistakes answer at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+# help drawn by rich would cost a third of a second at every start
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters to use.")]
+Vae = Annotated[str, typer.Argument(help="A VAE of reconstruct.vaes.")]
+DetectorName = Annotated[str, typer.Argument(metavar="DETECTOR", help="A detector of the catalog.")]
+DEFAULT = Path("params.yaml")
+
+
+@app.callback()
+def about() -> None:
+    """Dual Data Alignment: photos to aligned pairs to a judged detector of generated images."""
+
+
+def load(path: Path) -> Any:
+    """The checked parameters."""
+    from dda import params
+
+    return params.load(path)
+
+
+@app.command()
+def get(
+    source: Annotated[str, typer.Argument(help="`embedded`, or a folder of photos, which is copied.")],
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Take photos over into data/photos and let DVC version them."""
+    checked = load(params)
+    from dda.app import get as verb
+
+    verb.run(checked.paths, source)
+
+
+@app.command()
+def index(params: ParamsFile = DEFAULT) -> None:
+    """Photos -> index: a row per file, used or rejected with its reason."""
+    checked = load(params)
+    from dda.stages import index as stage
+
+    stage.run(checked)
+
+
+@app.command()
+def reconstruct(vae: Vae, params: ParamsFile = DEFAULT) -> None:
+    """Index x one VAE -> reconstructions."""
+    checked = load(params)
+    from dda.stages import reconstruct as stage
+
+    stage.run(checked, vae)
+
+
+@app.command()
+def align(vae: Vae, params: ParamsFile = DEFAULT) -> None:
+    """Reconstructions -> aligned pairs."""
+    checked = load(params)
+    from dda.stages import align as stage
+
+    stage.run(checked, vae)
+
+
+@app.command()
+def audit(vae: Vae, params: ParamsFile = DEFAULT) -> None:
+    """Aligned pairs -> verdict; exit status 1 where a critical expectation fails."""
+    checked = load(params)
+    from dda.stages import audit as stage
+
+    stage.run(checked, vae)
+
+
+@app.command()
+def train(detector: DetectorName, params: ParamsFile = DEFAULT) -> None:
+    """Aligned pairs -> detector."""
+    checked = load(params)
+    from dda.stages import train as stage
+
+    stage.run(checked, detector)
+
+
+@app.command()
+def evaluate(
+    detector: DetectorName,
+    benchmark: Annotated[
+        str,
+        typer.Argument(help="`aligned-VAE` for held-out pairs, or a folder of data/benchmarks."),
+    ],
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Detector x benchmark -> predictions."""
+    checked = load(params)
+    from dda.stages import evaluate as stage
+
+    stage.run(checked, detector, benchmark)
+
+
+@app.command()
+def report(params: ParamsFile = DEFAULT) -> None:
+    """Predictions -> numbers with intervals, plots, one page."""
+    checked = load(params)
+    from dda.stages import report as stage
+
+    stage.run(checked)
+
+
+@app.command()
+def summary(params: ParamsFile = DEFAULT) -> None:
+    """Print the results, two verdicts, and where report and MLflow store are."""
+    checked = load(params)
+    from dda.app import summary as verb
+
+    verb.run(checked)
+
+
+@app.command()
+def detect(
+    paths: Annotated[list[Path], typer.Argument(help="Image files.")],
+    model: Annotated[Path, typer.Option(help="A detector's folder.")] = Path("artifacts/detectors/embedded"),
+) -> None:
+    """Say of image files whether they are real or generated."""
+    from dda.app import detect as verb
+
+    unreadable = 0
+    for verdict in verb.run(model, paths):
+        unreadable += verdict.logit is None
+        number = "" if verdict.logit is None else f"  probability {verdict.probability:.3f}  logit {verdict.logit:+.2f}"
+        print(f"{verdict.word:<10}{number}  {verdict.name}{f': {verdict.error}' if verdict.error else ''}")
+    if unreadable:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command; a wrong setup or a failed audit is told in its own words, without a traceback."""
+    from dda import quiet
+    from dda.core.errors import AuditError, SetupError
+
+    quiet.apply()
+    try:
+        app()
+    except (SetupError, AuditError) as error:
+        print(f"dda: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)

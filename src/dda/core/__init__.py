@@ -1,0 +1,1 @@
+"""Nouns, pure: arrays in, arrays or numbers out; no paths, no params, no services."""

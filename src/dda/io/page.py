@@ -1,0 +1,26 @@
+"""HTML pages, self-contained: every picture lies inside the file."""
+
+import base64
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from dda.io.atomic import write_text
+
+MAGIC = {b"\xff\xd8": "jpeg", b"\x89P": "png"}
+
+
+def render(template: str, path: Path, content: dict[str, Any]) -> None:
+    """Fill a template of this package; text from outside is escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["picture"] = data_address
+    source = (files("dda.io") / "templates" / template).read_text("utf-8")
+    write_text(path, environment.from_string(source).render(**content))
+
+
+def data_address(picture: bytes | Path) -> str:
+    """A JPEG or PNG, given as bytes or as a file, as an address that holds the picture itself."""
+    content = picture.read_bytes() if isinstance(picture, Path) else picture
+    return f"data:image/{MAGIC[content[:2]]};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,90 @@
+"""Plots as PNG files, by matplotlib."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dda.core.labels import FAKE, REAL
+from dda.io.atomic import whole
+
+Scores = Mapping[str, tuple[Any, Any]]
+"""Labels and logits by the name of what was judged."""
+REAL_COLOUR, FAKE_COLOUR = "#2b6cb0", "#c05621"
+
+
+def roc(path: Path, scores: Scores) -> None:
+    """ROC curves, one per name, with the area under each."""
+    from sklearn.metrics import roc_auc_score, roc_curve
+
+    figure, axes = _figure(1)
+    for name, (labels, logits) in scores.items():
+        false_positives, true_positives, _ = roc_curve(labels, logits)
+        area = roc_auc_score(labels, logits)
+        axes[0].step(false_positives, true_positives, where="post", label=f"{name}: {area:.3f}")
+    axes[0].plot([0, 1], [0, 1], ":", color="grey", label="chance: 0.500")
+    axes[0].set(
+        xlabel="reals called fake",
+        ylabel="fakes called fake",
+        title="ROC, area under the curve",
+        aspect="equal",
+    )
+    axes[0].legend(loc="lower right", fontsize=8)
+    _save(figure, path)
+
+
+def score_histograms(path: Path, scores: Scores) -> None:
+    """How the logits of real and fake images are spread, one panel per name."""
+    import numpy as np
+
+    figure, axes = _figure(len(scores))
+    for axis, (name, (labels, logits)) in zip(axes, scores.items(), strict=True):
+        edges = np.linspace(logits.min(), logits.max(), 21)
+        for label, word, colour in (
+            (REAL, "real", REAL_COLOUR),
+            (FAKE, "fake", FAKE_COLOUR),
+        ):
+            axis.hist(logits[labels == label], edges, alpha=0.6, color=colour, label=word)
+        axis.axvline(0, linestyle=":", color="black")
+        axis.set(xlabel="logit (above 0: called fake)", ylabel="images", title=name)
+        axis.legend(fontsize=8)
+    _save(figure, path)
+
+
+def training_curves(path: Path, logs: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Training and validation loss, and validation AUROC and balanced accuracy, by epoch."""
+    figure, axes = _figure(2)
+    for name, log in logs.items():
+        epochs = [line["epoch"] for line in log]
+        for axis, keys in zip(
+            axes,
+            (("loss", "val_loss"), ("val_auroc", "val_balanced_accuracy")),
+            strict=True,
+        ):
+            for key in keys:
+                axis.plot(
+                    epochs,
+                    [line[key] for line in log],
+                    label=f"{name}: {key.replace('_', ' ')}",
+                )
+    axes[0].set(xlabel="epoch", title="loss", yscale="log")
+    axes[1].set(xlabel="epoch", title="on the validation pairs", ylim=(0, 1.02))
+    for axis in axes:
+        axis.legend(fontsize=8)
+    _save(figure, path)
+
+
+def _figure(panels: int) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2 * panels, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    for axis in axes:
+        axis.grid(alpha=0.3)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> None:
+    with whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})

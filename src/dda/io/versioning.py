@@ -1,0 +1,15 @@
+"""DVC, as the outside thing that versions what we were given."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from dda.core.errors import SetupError
+
+
+def track(folder: Path) -> None:
+    """Let DVC know the folder as it is now; writes `<folder>.dvc`. Raises SetupError with DVC's own words."""
+    command = [sys.executable, "-m", "dvc", "add", "--quiet", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SetupError(f"DVC could not take over {folder}: {done.stderr.strip()}")

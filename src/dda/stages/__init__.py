@@ -1,0 +1,1 @@
+"""Verbs: one module per box of the pipeline, each with `run(params, ...)`."""

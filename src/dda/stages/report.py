@@ -1,0 +1,164 @@
+"""predictions -> report: numbers with intervals, plots, and one page with a gallery of pairs.    dda report"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dda.core import metrics
+from dda.core.labels import FAKE, REAL
+from dda.io import atomic, page, pairs, photos, plots, shards, tables
+from dda.params import Params
+
+
+def run(params: Params) -> None:
+    """Compute everything from the predictions of the detectors and benchmarks that the parameters name."""
+    predictions = {name: tables.read(path) for name, path in prediction_files(params).items()}
+    summaries = {name: summarise(table, params) for name, table in predictions.items()}
+    folder = params.paths.reports
+    atomic.write_json(folder / "metrics.json", nested(summaries))
+    atomic.write_text(folder / "results.md", markdown(summaries))
+    scores = {name: score for name, table in predictions.items() if (score := scores_of(table)) is not None}
+    plots.roc(folder / "roc.png", scores)
+    plots.score_histograms(folder / "scores.png", scores)
+    plots.training_curves(
+        folder / "training.png",
+        {name: training_log(params, name) for name in params.evaluate.detectors},
+    )
+    content = {
+        "rows": table_rows(summaries),
+        "failures": failures(predictions),
+        "audits": [json.loads((params.paths.audits / f"{vae}.json").read_text()) for vae in params.reconstruct.vaes],
+        "plots": [folder / name for name in ("roc.png", "scores.png", "training.png")],
+        "gallery": {vae: gallery(params, vae) for vae in params.reconstruct.vaes},
+        "gain": params.report.difference_gain,
+    }
+    page.render("report.html", folder / "index.html", content)
+    print(markdown(summaries) + f"\nReport: {folder / 'index.html'}")
+
+
+def prediction_files(params: Params) -> dict[str, Path]:
+    """The predictions to report on, by `detector on benchmark`."""
+    benchmarks = [*(f"aligned-{vae}" for vae in params.reconstruct.vaes), *params.evaluate.benchmarks]
+    return {
+        f"{detector} on {benchmark}": params.paths.predictions / detector / f"{benchmark}.parquet"
+        for detector in params.evaluate.detectors
+        for benchmark in benchmarks
+    }
+
+
+def summarise(table: pd.DataFrame, params: Params) -> dict[str, Any]:
+    """All images together, and each generator's fakes against its own reals, or against all where it has none."""
+    settings = (params.report.bootstrap_samples, params.report.seed)
+    summary = metrics.summarise(table, *settings)
+    fakes = table[table["label"] == FAKE]
+    summary["generators"] = {
+        str(name): metrics.summarise(pd.concat([reals_for(table, name), rows]), *settings)
+        for name, rows in fakes.groupby("generator", sort=True)
+    }
+    return summary
+
+
+def reals_for(table: pd.DataFrame, generator: Any) -> pd.DataFrame:
+    """The reals that a generator's fakes are judged against."""
+    reals = table[table["label"] == REAL]
+    own = reals[reals["generator"] == generator]
+    return own if len(own) else reals
+
+
+def nested(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Summaries by detector, then benchmark, as DVC shows metrics."""
+    tree: dict[str, Any] = {}
+    for name, summary in summaries.items():
+        detector, benchmark = name.split(" on ")
+        tree.setdefault(detector, {})[benchmark] = summary
+    return tree
+
+
+def table_rows(summaries: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
+    """The results table: one row per detector and benchmark, each number with its interval."""
+    return [
+        {
+            "judged": name,
+            "real images": str(summary["n_real"]),
+            "fake images": str(summary["n_fake"]),
+            "unreadable": str(summary["failed"]),
+            "balanced accuracy": shown(summary["balanced_accuracy"]),
+            "AUROC": shown(summary["auroc"]),
+            "accuracy on real": shown(summary["accuracy_real"]),
+            "accuracy on fake": shown(summary["accuracy_fake"]),
+        }
+        for name, summary in summaries.items()
+    ]
+
+
+def shown(estimate: dict[str, float] | None) -> str:
+    """A number with its interval, or a dash where the benchmark has only one class."""
+    return str(metrics.Estimate(**estimate)) if estimate else "-"
+
+
+def markdown(summaries: dict[str, dict[str, Any]]) -> str:
+    """The results table as Markdown."""
+    rows = table_rows(summaries)
+    header = list(rows[0])
+    lines = [header, ["---"] * len(header), *(list(row.values()) for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def scores_of(table: pd.DataFrame) -> tuple[Any, Any] | None:
+    """Labels and logits of what could be judged, or None where only one class is there."""
+    judged = table.dropna(subset=["logit"])
+    if judged["label"].nunique() < 2:
+        return None
+    return judged["label"].to_numpy(int), judged["logit"].to_numpy(float)
+
+
+def failures(predictions: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Every image that could not be judged, with its reason."""
+    return [
+        {"judged": name, "image": row["image_id"], "reason": row["error"]}
+        for name, table in predictions.items()
+        for row in tables.records(table)
+        if row["error"]
+    ]
+
+
+def training_log(params: Params, detector: str) -> list[dict[str, float]]:
+    """The detector's log, an entry per epoch."""
+    lines = (params.paths.detectors / detector / "log.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def gallery(params: Params, vae: str) -> list[dict[str, Any]]:
+    """Held-out pairs, evenly chosen by id: real, reconstruction, aligned fake, difference, and their logits."""
+    pair_set = pairs.load(params.paths.aligned / vae, "test")
+    manifest = tables.read(params.paths.reconstructions / vae / "manifest.parquet").set_index("image_id")
+    detector = params.evaluate.detectors[0]
+    table = tables.read(params.paths.predictions / detector / f"aligned-{vae}.parquet").set_index("image_id")
+    step = max(1, len(pair_set.rows) // params.report.gallery_pairs)
+    shown_pairs = []
+    for row in pair_set.rows[::step][: params.report.gallery_pairs]:
+        place = manifest.loc[row["image_id"]]
+        shard = params.paths.reconstructions / vae / str(place["shard"])
+        reconstruction = shards.read_at(shard, int(place["offset"]), int(place["size"]))
+        real, fake = (pair_set.pixels(row, side) for side in pairs.SIDES)
+        shown_pairs.append(
+            {
+                "image_id": row["image_id"],
+                "psnr": float(place["psnr"]),
+                "real": pair_set.content(row, "real"),
+                "reconstruction": reconstruction,
+                "aligned": pair_set.content(row, "fake"),
+                "difference": photos.encode_png(amplified_difference(real, fake, params.report.difference_gain)),
+                **{f"{side}_logit": float(table.loc[row[f"{side}_name"], "logit"]) for side in pairs.SIDES},
+            }
+        )
+    return shown_pairs
+
+
+def amplified_difference(real: Any, fake: Any, gain: float) -> Any:
+    """Grey where two uint8 images agree, brighter where the fake is, `gain` times as strong as it really is."""
+    difference = (fake.astype(np.float32) - real.astype(np.float32)) * gain
+    return np.rint(np.clip(128 + difference, 0, 255)).astype(np.uint8)

@@ -1,0 +1,91 @@
+"""A small project on a dozen of the embedded photographs' tiles, made once, for tests that look at a finished pipeline."""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dda import params as parameters
+from dda import quiet
+
+quiet.apply()
+os.environ["PREFECT_API_URL"] = ""
+ROOT = Path(__file__).parents[1]
+TILES = {"coffee": 3, "chelsea": 2, "portrait": 3, "rocket": 2, "motorcycle": 6, "astronaut": 4}
+SMALL = {
+    "index": {"max_failed": 0.9},
+    "reconstruct": {"shards": 3},
+    "audit": {"min_pairs_per_split": 1},
+    "train": {"epochs": 2, "windows_per_pair": 1, "batch_pairs": 5},
+    "report": {"bootstrap_samples": 100, "gallery_pairs": 2},
+}
+
+
+def settings(**changes):
+    """params.yaml's values with sections updated: the small ones of the tests, and a test's own."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    for section, keys in [*SMALL.items(), *changes.items()]:
+        values[section] |= keys
+    return values
+
+
+def write_project(folder, photos, **changes):
+    """A folder with photos (name -> bytes) and parameters; the parameters."""
+    for name, content in photos.items():
+        path = folder / "data/photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings(**changes)))
+    return parameters.load(folder / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def tiles():
+    """Twenty tiles of six photographs, two for each split: name -> JPEG bytes."""
+    from dda.embedded.photos import tiles as all_tiles
+
+    chosen = {f"{name}-tile{number:02d}.jpg" for name, n in TILES.items() for number in range(n)}
+    return {name: content for name, content in all_tiles() if name in chosen}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Make a small project in an empty folder, which becomes the current one: photos, **changes -> parameters."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return lambda photos, **changes: write_project(tmp_path, photos, **changes)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, tiles):
+    """The folder of a project whose seven stages have run."""
+    from dda.stages import align, audit, evaluate, index, reconstruct, report, train
+
+    folder = tmp_path_factory.mktemp("finished")
+    params = write_project(folder, tiles)
+    with contextlib.chdir(folder):
+        index.run(params)
+        for stage in (reconstruct, align, audit):
+            stage.run(params, "tiny")
+        train.run(params, "embedded")
+        evaluate.run(params, "embedded", "aligned-tiny")
+        report.run(params)
+    return folder
+
+
+@pytest.fixture
+def line(finished, monkeypatch):
+    """The finished project's parameters, its folder being the current one. Nothing in it may be changed."""
+    monkeypatch.chdir(finished)
+    return parameters.load(Path("params.yaml"))
+
+
+@pytest.fixture
+def copied_line(finished, tmp_path, monkeypatch):
+    """The same as `line`, as a copy of its own that a test may damage."""
+    shutil.copytree(finished, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    return parameters.load(Path("params.yaml"))

@@ -1,0 +1,201 @@
+"""MLflow on a SQLite store of its own: what is found there, and that a broken store stops nothing."""
+
+import contextlib
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from dda.core.errors import SetupError
+from dda.io import tracking
+
+PARAMS = {"lr": 0.002, "backbone": "resnet10t"}
+DATA = {"aligned-tiny": ("artifacts/aligned/tiny", "0123456789abcdef" * 2)}
+FIRST_USE = """
+import os
+
+import mlflow.store.tracking.sqlalchemy_store
+from dda.io import tracking
+
+
+def use(name):
+    with tracking.run(name, {"lr": 1}, {"data": ("here", "d1")}) as run:
+        run.log({"loss": 0.5}, 0)
+
+
+for name in ("a", "b"):
+    if not os.fork():
+        use(name)
+        os._exit(0)
+assert [os.wait()[1] for _ in range(2)] == [0, 0]
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A folder with a store that has been used once: the first use makes all its tables, which takes seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        with tracking.run("first", PARAMS, DATA) as run:
+            run.log({"loss": 2.0, "val_auroc": 0.5}, 0)
+            run.log({"loss": 1.0, "val_auroc": 0.75}, 1)
+    return folder
+
+
+@pytest.fixture
+def inside(store, monkeypatch):
+    monkeypatch.chdir(store)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return store
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """An empty folder, where there is no store yet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+def found(query=""):
+    """Runs as another client finds them."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking.require_store())
+    experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    return client.search_runs([experiment.experiment_id], query)
+
+
+def train_out_of_memory():
+    with tracking.run("failing", {}, {}) as run:
+        run.log({"loss": 3.0}, 0)
+        raise RuntimeError("out of memory")
+
+
+def warnings_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "dda.io.tracking"]
+
+
+def test_a_run_is_found_with_its_name_parameters_and_last_metrics(inside):
+    (run,) = found("attributes.run_name = 'first'")
+    assert run.data.params == {"lr": "0.002", "backbone": "resnet10t"}
+    assert run.data.metrics == {"loss": 1.0, "val_auroc": 0.75}
+    assert run.info.status == "FINISHED"
+
+
+def test_every_step_of_a_metric_is_kept(inside):
+    from mlflow import MlflowClient
+
+    (run,) = found("attributes.run_name = 'first'")
+    history = MlflowClient(tracking.store_uri()).get_metric_history(run.info.run_id, "loss")
+    assert [(point.step, point.value) for point in history] == [(0, 2.0), (1, 1.0)]
+
+
+def test_a_run_is_found_by_the_digest_of_its_data(inside):
+    (run,) = found(f"dataset.digest = '{DATA['aligned-tiny'][1]}'")
+    (given,) = run.inputs.dataset_inputs
+    assert given.dataset.name == "aligned-tiny"
+    assert "artifacts/aligned/tiny" in given.dataset.source
+    assert found("dataset.digest = 'another'") == []
+
+
+def test_a_run_that_fails_is_kept_as_failed_and_the_error_goes_on(inside):
+    with pytest.raises(RuntimeError, match="out of memory"):
+        train_out_of_memory()
+    (kept,) = found("attributes.run_name = 'failing'")
+    assert kept.info.status == "FAILED"
+    assert kept.data.metrics == {"loss": 3.0}
+
+
+def test_an_interrupted_run_is_kept_as_failed(inside):
+    with pytest.raises(KeyboardInterrupt), tracking.run("interrupted", {}, {}):
+        raise KeyboardInterrupt
+    (kept,) = found("attributes.run_name = 'interrupted'")
+    assert kept.info.status == "FAILED"
+
+
+def test_files_are_kept_below_the_store(inside, tmp_path):
+    (tmp_path / "card.md").write_text("a card")
+    with tracking.run("with files", {}, {}) as run:
+        run.log_files(tmp_path)
+    (kept,) = (inside / tracking.STORE / "runs").rglob("card.md")
+    assert kept.read_text() == "a card"
+    assert run.run_id in kept.parts
+
+
+def test_a_parameter_that_the_store_refuses_leaves_no_run_open(inside, caplog):
+    with tracking.run("refused", {"no such!*": 1}, {}):
+        pass
+    assert len(warnings_of(caplog)) == 1
+    assert all(run.info.status == "FAILED" for run in found("attributes.run_name = 'refused'"))
+
+
+def test_the_store_is_a_file_below_artifacts_unless_the_environment_names_another(elsewhere, monkeypatch):
+    assert tracking.store_uri() == f"sqlite:///{elsewhere}/artifacts/mlflow/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
+    assert tracking.store_uri() == tracking.require_store() == "http://tracking.example:5000"
+
+
+def test_a_store_that_was_never_made_names_the_next_step(elsewhere):
+    with pytest.raises(SetupError, match=r"no MLflow store at sqlite:.*mlflow.db yet: run `dvc repro`"):
+        tracking.require_store()
+    assert list(elsewhere.iterdir()) == []
+
+
+def damage(elsewhere, monkeypatch):
+    (elsewhere / tracking.STORE).mkdir(parents=True)
+    (elsewhere / tracking.STORE / "mlflow.db").write_bytes(b"this is no database\n" * 500)
+
+
+def put_a_file_in_the_way(elsewhere, monkeypatch):
+    (elsewhere / "artifacts").mkdir()
+    (elsewhere / tracking.STORE).write_text("a file where the folder should be")
+
+
+def take_away(elsewhere, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+def misspell(elsewhere, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://tracking")
+
+
+@pytest.mark.parametrize("breakage", [damage, put_a_file_in_the_way, take_away, misspell])
+def test_a_store_that_cannot_be_used_is_one_warning_and_the_block_goes_on(elsewhere, monkeypatch, caplog, breakage):
+    breakage(elsewhere, monkeypatch)
+    steps = []
+    with caplog.at_level(logging.WARNING), tracking.run("a", PARAMS, DATA) as run:
+        for step in range(3):
+            run.log({"loss": 1.0}, step)
+            steps.append(step)
+        run.log_files(elsewhere)
+    assert steps == [0, 1, 2]
+    assert len(warnings_of(caplog)) == 1
+
+
+def test_an_error_in_the_block_goes_on_where_the_store_cannot_be_used(elsewhere, monkeypatch):
+    misspell(elsewhere, monkeypatch)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        train_out_of_memory()
+
+
+def test_a_store_that_breaks_during_a_run_is_said_once(inside, elsewhere, monkeypatch, caplog):
+    (elsewhere / tracking.STORE).mkdir(parents=True)
+    database = elsewhere / tracking.STORE / "mlflow.db"
+    database.write_bytes((inside / tracking.STORE / "mlflow.db").read_bytes())
+    with caplog.at_level(logging.WARNING), tracking.run("a", PARAMS, DATA) as run:
+        run.log({"loss": 2.0}, 0)
+        database.write_bytes(b"this is no database any more\n" * 500)
+        for step in range(1, 4):
+            run.log({"loss": 1.0}, step)
+    assert len(warnings_of(caplog)) == 1
+
+
+@pytest.mark.slow
+def test_two_processes_that_use_a_new_store_at_once_both_keep_their_runs(elsewhere):
+    done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {run.info.run_name: run.info.status for run in found()} == {"a": "FINISHED", "b": "FINISHED"}, done.stderr

@@ -1,0 +1,70 @@
+import base64
+import json
+import re
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from dda.io import tables
+from dda.stages import report
+
+
+def test_numbers_equal_plain_scikit_learn_on_the_predictions(line):
+    table = tables.read(line.paths.predictions / "embedded/aligned-tiny.parquet")
+    found = json.loads((line.paths.reports / "metrics.json").read_text())["embedded"]["aligned-tiny"]
+    assert found["auroc"]["value"] == pytest.approx(roc_auc_score(table["label"], table["logit"]))
+    expected = balanced_accuracy_score(table["label"], table["logit"] > 0)
+    assert found["balanced_accuracy"]["value"] == pytest.approx(expected)
+    assert found["auroc"]["low"] <= found["auroc"]["value"] <= found["auroc"]["high"]
+    assert (found["n_real"], found["n_fake"], found["failed"]) == (5, 5, 0)
+
+
+def test_the_page_is_complete_in_itself_and_shows_every_pair_four_times(line):
+    page = (line.paths.reports / "index.html").read_text()
+    pictures = re.findall(r'src="data:image/(?:png|jpeg);base64,([^"]+)"', page)
+    assert len(pictures) == 3 + 4 * line.report.gallery_pairs
+    assert all(Image.open(BytesIO(base64.b64decode(picture))).size[0] > 50 for picture in pictures)
+    assert not re.search(r'(?:src|href)="(?!data:)', page)
+
+
+def test_plots_are_pictures_and_the_table_names_what_was_judged(line):
+    for name in ("roc", "scores", "training"):
+        assert min(Image.open(line.paths.reports / f"{name}.png").size) > 300
+    assert "| embedded on aligned-tiny | 5 | 5 | 0 |" in (line.paths.reports / "results.md").read_text()
+
+
+def test_a_second_report_has_the_same_bytes(copied_line):
+    before = {path: path.read_bytes() for path in copied_line.paths.reports.iterdir() if path.is_file()}
+    report.run(copied_line)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_text_from_outside_is_escaped(copied_line):
+    path = copied_line.paths.predictions / "embedded/aligned-tiny.parquet"
+    table = tables.read(path)
+    extra = table.iloc[:1].assign(image_id="<script>alert(1)</script>", logit=float("nan"), error="<b>bad</b>")
+    np.testing.assert_equal(len(extra), 1)
+    import pandas as pd
+
+    pd.concat([table, extra]).to_parquet(path)
+    report.run(copied_line)
+    page = (copied_line.paths.reports / "index.html").read_text()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "&lt;b&gt;bad" in page
+
+
+def test_fakes_are_judged_against_their_own_reals_or_against_all():
+    import pandas as pd
+
+    table = pd.DataFrame({"label": [0, 0, 0, 1], "generator": ["a", "b", "b", "b"]})
+    assert len(report.reals_for(table, "b")) == 2
+    assert len(report.reals_for(table, "c")) == 3
+
+
+def test_the_difference_is_grey_where_images_agree_and_amplified_where_not():
+    real, fake = np.full((1, 2, 3), 100, np.uint8), np.array([[[100] * 3, [103] * 3]], np.uint8)
+    assert report.amplified_difference(real, fake, 8.0)[0, :, 0].tolist() == [128, 152]

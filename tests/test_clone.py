@@ -1,0 +1,82 @@
+"""The whole line as a new user has it: a clone, `dvc repro`, and the same through Prefect."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dda.io import tables
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+
+
+def run(folder, *command, **environment):
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=os.environ | environment
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def stages_that_ran(output):
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone of this checkout as it stands, with the embedded photos and a training that is quick."""
+    folder = tmp_path_factory.mktemp("clone") / "dda"
+    run(ROOT, "git", "clone", "-q", str(ROOT), str(folder))
+    changed = run(ROOT, "git", "ls-files", "--modified", "--others", "--exclude-standard").split("\n")
+    for name in filter(None, changed):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    values = yaml.safe_load((folder / "params.yaml").read_text())
+    values["train"] |= {"epochs": 1, "windows_per_pair": 1}
+    values["report"] |= {"bootstrap_samples": 100}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    run(folder, "dda", "get", "embedded")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def repeated(clone):
+    """The clone after one whole `dvc repro`."""
+    run(clone, "dvc", "repro")
+    return clone
+
+
+def test_a_clone_holds_the_very_photos_that_were_committed(clone):
+    assert run(clone, "git", "status", "--porcelain", "data.dvc") == ""
+
+
+def test_a_whole_repro_loses_nothing_and_leaves_a_clean_status(repeated):
+    assert json.loads(run(repeated, "dvc", "status", "--json")) == {}
+    index, pairs = (
+        tables.read(repeated / "artifacts" / name) for name in ("index/index.parquet", "aligned/tiny/pairs.parquet")
+    )
+    assert len(index) == len(pairs) == 105
+    found = json.loads((repeated / "reports/metrics.json").read_text())["embedded"]["aligned-tiny"]
+    assert found["n_real"] == found["n_fake"] == (pairs["split"] == "test").sum()
+
+
+def test_a_second_repro_has_nothing_to_do(repeated):
+    assert stages_that_ran(run(repeated, "dvc", "repro")) == []
+
+
+def test_a_flow_after_a_changed_learning_rate_runs_training_and_what_follows(repeated, tmp_path):
+    values = yaml.safe_load((repeated / "params.yaml").read_text())
+    values["train"]["lr"] /= 2
+    (repeated / "params.yaml").write_text(yaml.safe_dump(values))
+    expected = ["train@embedded", "evaluate@embedded-tiny", "report"]
+    assert sorted(json.loads(run(repeated, "dvc", "status", "--json"))) == sorted(["train@embedded"])
+    output = run(repeated, sys.executable, "-m", "flows.pipeline", PREFECT_HOME=str(tmp_path), PREFECT_API_URL="")
+    ran = [line.split("Running stage '")[1].split("'")[0] for line in output.splitlines() if "Running stage '" in line]
+    assert ran == expected
+    assert json.loads(run(repeated, "dvc", "status", "--json")) == {}

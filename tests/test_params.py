@@ -1,0 +1,245 @@
+"""A wrong parameters file is refused at the door: every mistake by its place, its value and the nearest known word."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from dda import params
+from dda.core.errors import SetupError
+
+DEFAULT = Path(__file__).parents[1] / "params.yaml"
+NO_TEXT = [b"photos: caf\xe9\n", b"\x00\x01\x02", b"\xff\xfe\x00"]
+NO_YAML = ["index: [1, 2", "index:\n\tseed: 1\n", "index: {seed: 2024-13-45}", "seed: !!int many", "--- 1\n--- 2\n"]
+NO_SECTIONS = ["", "# only a comment\n", "- index\n- train\n", "hello", "42"]
+
+
+@pytest.fixture
+def values():
+    """The default's values, to be spoilt."""
+    return yaml.safe_load(DEFAULT.read_text("utf-8"))
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """refused(content): what the refusal of such a file says."""
+
+    def refuse(content):
+        path = tmp_path / "params.yaml"
+        text = content if isinstance(content, str | bytes) else yaml.safe_dump(content)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        with pytest.raises(SetupError) as refusal:
+            params.load(path)
+        assert str(path) in str(refusal.value)
+        return str(refusal.value)
+
+    return refuse
+
+
+def put(values, place, value):
+    """The values with one of them changed; `place` as a message writes it, such as `align.train.max_real_weight`."""
+    *sections, key = place.split(".")
+    inner = values
+    for section in sections:
+        inner = inner[section]
+    inner[key] = value
+    return values
+
+
+def test_the_default_file_is_read_as_it_stands(values):
+    loaded = params.load(DEFAULT)
+    assert loaded.index.seed == values["index"]["seed"]
+    assert loaded.align.train.max_real_weight == values["align"]["train"]["max_real_weight"]
+    assert loaded.paths.photos == Path(values["paths"]["photos"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("tarin", "train"),
+        ("index.sead", "seed"),
+        ("paths.fotos", "photos"),
+        ("align.train.max_weight", "max_real_weight"),
+        ("align.held_out.jpeg_probabilty", "jpeg_probability"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_known_one(wrong, right, values, refused):
+    message = refused(put(values, wrong, 1))
+    assert "1 mistake" in message
+    assert f"{wrong}: unknown key. Did you mean {right!r}? Known: " in message
+
+
+def test_an_unknown_split_is_named_with_the_known_ones(values, refused):
+    message = refused(put(values, "index.fractions.tset", 0.0))
+    assert "tset" in message
+    assert all(split in message for split in ("train", "val", "test"))
+
+
+def test_a_key_like_nothing_known_gets_the_list_and_no_guess(values, refused):
+    message = refused(put(values, "audit.xyzzy", 1))
+    assert "audit.xyzzy: unknown key. Known: " in message
+    assert "min_pairs_per_split" in message
+    assert "Did you mean" not in message
+
+
+@pytest.mark.parametrize("key", [1, True, None, 2.5])
+def test_a_key_that_is_no_word_is_a_mistake(key, values, refused):
+    values["index"][key] = 1
+    assert "index." in refused(values)
+
+
+def test_all_mistakes_are_told_at_once(values, refused):
+    del values["report"]
+    del values["audit"]["min_pairs_per_split"]
+    places = {"tarin": 1, "index.seed": "x", "align.train.mix_probability": 2, "train.vaes": ["tinny"]}
+    for place, value in places.items():
+        put(values, place, value)
+    message = refused(values)
+    assert "6 mistake" in message
+    for place in (*places, "report: missing", "audit.min_pairs_per_split: missing"):
+        assert f"  {place}" in message
+
+
+def test_fractions_that_are_wrong_are_told_beside_other_mistakes_of_their_section(values, refused):
+    put(values, "index.fractions.train", 0.5)
+    message = refused(put(values, "index.min_side_px", 0))
+    assert "index.min_side_px" in message
+    assert "sum to 1" in message
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("index", 5),
+        ("index", None),
+        ("align.train", [0.5]),
+        ("index.seed", "many"),
+        ("index.seed", None),
+        ("index.fractions", [0.6, 0.2, 0.2]),
+        ("index.fractions.val", "some"),
+        ("train.epochs", 2.5),
+        ("train.lr", "fast"),
+        ("reconstruct.vaes", "tiny"),
+        ("reconstruct.vaes", {"tiny": 1}),
+        ("paths.photos", 5),
+        ("paths.photos", ["data"]),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_with_its_place(place, value, values, refused):
+    message = refused(put(values, place, value))
+    assert f"  {place}: " in message
+    assert f"not {value!r}" in message
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("index.max_failed", 1.01),
+        ("index.fractions.val", -0.1),
+        ("index.min_side_px", 0),
+        ("reconstruct.shards", 0),
+        ("align.train.mix_probability", -0.5),
+        ("align.held_out.max_real_weight", 2),
+        ("train.epochs", -1),
+        ("train.lr", 0),
+        ("train.lr", float("nan")),
+        ("train.weight_decay", float("inf")),
+        ("report.bootstrap_samples", 99),
+    ],
+)
+def test_a_number_out_of_range_is_named_with_its_place(place, value, values, refused):
+    assert f"  {place}: Input should be " in refused(put(values, place, value))
+
+
+@pytest.mark.parametrize("section", params.Params.model_fields)
+def test_a_missing_section_is_named(section, values, refused):
+    del values[section]
+    assert f"  {section}: missing" in refused(values)
+
+
+@pytest.mark.parametrize("place", ["paths.rejected", "index.seed", "align.held_out", "align.train.max_real_weight"])
+def test_a_missing_value_is_named(place, values, refused):
+    *sections, key = place.split(".")
+    inner = values
+    for section in sections:
+        inner = inner[section]
+    del inner[key]
+    assert f"  {place}: missing" in refused(values)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "sentence"),
+    [
+        ("reconstruct.vaes", "tinny", "no VAE 'tinny'. Did you mean 'tiny'?"),
+        ("train.vaes", "sdlx", "no VAE 'sdlx'. Did you mean 'sdxl'?"),
+        ("train.detectors", "embeded", "no detector 'embeded'. Did you mean 'embedded'?"),
+        ("evaluate.detectors", "embeded", "no detector 'embeded'. Did you mean 'embedded'?"),
+        ("evaluate.benchmarks", "genimg", "no benchmark 'genimg'. Did you mean 'genimage'?"),
+    ],
+)
+def test_a_name_that_the_catalog_lacks_is_answered_with_the_nearest(place, name, sentence, values, refused):
+    assert f"  {place}.0: {sentence} Known: " in refused(put(values, place, [name]))
+
+
+@pytest.mark.parametrize("place", ["reconstruct.vaes", "train.vaes", "train.detectors", "evaluate.detectors"])
+def test_a_list_that_must_name_something_is_not_empty(place, values, refused):
+    assert f"  {place}: " in refused(put(values, place, []))
+
+
+def test_a_vae_to_train_on_must_be_one_that_is_reconstructed(values, refused):
+    message = refused(put(values, "train.vaes", ["sdxl"]))
+    assert "train.vaes: sdxl must also stand in reconstruct.vaes" in message
+
+
+@pytest.mark.parametrize("fractions", [(0.6, 0.2, 0.1), (0.6, 0.3, 0.2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)])
+def test_fractions_must_sum_to_one(fractions, values, refused):
+    wrong = dict(zip(("train", "val", "test"), fractions, strict=True))
+    message = refused(put(values, "index.fractions", wrong))
+    assert "index" in message
+    assert "sum to 1" in message
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_fractions_must_name_every_split(split, values, refused):
+    del values["index"]["fractions"][split]
+    assert "fractions" in refused(values)
+
+
+@pytest.mark.parametrize("pattern", ["(", "(.+)-tile[0-9", "no bracket"])
+def test_a_group_pattern_that_cannot_give_a_group_is_refused(pattern, values, refused):
+    assert "index.group_pattern" in refused(put(values, "index.group_pattern", pattern))
+
+
+@pytest.mark.parametrize("content", NO_TEXT)
+def test_a_file_that_is_no_text_is_refused(content, refused):
+    assert refused(content)
+
+
+@pytest.mark.parametrize("content", NO_YAML)
+def test_a_file_that_is_not_yaml_is_refused(content, refused):
+    assert "is not YAML" in refused(content)
+
+
+@pytest.mark.parametrize("content", NO_SECTIONS)
+def test_yaml_without_sections_is_refused(content, refused):
+    assert "1 mistake" in refused(content)
+
+
+def test_yaml_that_would_run_code_is_refused(refused, tmp_path):
+    target = tmp_path / "made"
+    assert "is not YAML" in refused(f"index: !!python/object/apply:os.mkdir ['{target}']\n")
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "."])
+def test_a_file_that_is_not_there_is_answered_with_the_next_step(name, tmp_path):
+    with pytest.raises(SetupError, match=r"run dda in the project's root, or name a file by --params"):
+        params.load(tmp_path / name)
+
+
+@pytest.mark.parametrize(("section", "key"), [("index", "seed"), ("train", "lr"), ("paths", "photos")])
+def test_parameters_cannot_be_changed_once_read(section, key):
+    loaded = getattr(params.load(DEFAULT), section)
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(loaded, key, getattr(loaded, key))
