@@ -1,4 +1,4 @@
-"""A small project on a dozen of the embedded photographs' tiles, made once, for tests that look at a finished pipeline."""
+"""A small project on twenty tiles of the embedded photographs, made once, for tests of a finished pipeline."""
 
 import contextlib
 import os

@@ -38,6 +38,12 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("must name at least one")
+    return names
+
+
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError(f"names one thing twice: {', '.join(names)}")
@@ -59,8 +65,8 @@ def _row_of(table: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Vaes = Annotated[tuple[Annotated[str, _row_of("vaes")], ...], Field(min_length=1), AfterValidator(_unique)]
-Detectors = Annotated[tuple[Annotated[str, _row_of("detectors")], ...], Field(min_length=1), AfterValidator(_unique)]
+Vaes = Annotated[tuple[Annotated[str, _row_of("vaes")], ...], AfterValidator(_some), AfterValidator(_unique)]
+Detectors = Annotated[tuple[Annotated[str, _row_of("detectors")], ...], AfterValidator(_some), AfterValidator(_unique)]
 Benchmarks = Annotated[tuple[Annotated[str, _row_of("benchmarks")], ...], AfterValidator(_unique)]
 
 
@@ -216,13 +222,13 @@ def _validate(values: dict[Any, Any]) -> tuple[Params | None, list[str]]:
 
 def _contradictions(values: dict[Any, Any]) -> list[str]:
     """What is wrong between sections; looked for in the plain values, so that it is told beside all other mistakes."""
-    made, trained = (_names(values.get(section), "vaes") for section in ("reconstruct", "train"))
+    made, trained = (_known_vaes(values.get(section)) for section in ("reconstruct", "train"))
     return [f"train.vaes: {vae!r} must also stand in reconstruct.vaes" for vae in trained if made and vae not in made]
 
 
-def _names(section: Any, key: str) -> list[str]:
-    names = section.get(key) if isinstance(section, dict) else None
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+def _known_vaes(section: Any) -> list[str]:
+    names = section.get("vaes") if isinstance(section, dict) else None
+    return [name for name in names if name in catalog.table("vaes")] if isinstance(names, list) else []
 
 
 def _sentence(mistake: Any) -> str:

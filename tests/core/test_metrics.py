@@ -76,6 +76,16 @@ def test_whole_pairs_are_drawn():
     assert bootstrap(accuracy, alone, 100, 0).low < 0.5 < bootstrap(accuracy, alone, 100, 0).high
 
 
+def test_an_interval_is_as_wide_as_theory_says_for_single_images():
+    right = np.arange(100) % 2
+    table = pd.DataFrame(
+        {"label": FAKE, "logit": 2.0 * right - 1, "cluster": [f"image-{number}" for number in range(100)]}
+    )
+    estimate = bootstrap(accuracy, table, 500, 0)
+    assert estimate.value == 0.5
+    assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * 0.05, abs=0.03)
+
+
 def test_the_order_of_the_rows_changes_nothing():
     table = noisy_pairs()
     shuffled = table.sample(frac=1, random_state=0)

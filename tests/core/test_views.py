@@ -1,5 +1,7 @@
 """The windows that a detector sees: cut, never resized, alike for both sides of a pair."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,9 +15,11 @@ sides = st.integers(1, 40)
 places = st.floats(0, 1)
 
 
-def turned(pixels):
-    """All four mirrorings of an image."""
-    return [pixels, pixels[::-1], pixels[:, ::-1], pixels[::-1, ::-1]]
+def views(pixels):
+    """The bytes of all turns, mirrorings, orders of the channels and inversions of a square image."""
+    turned = [np.rot90(side, turns) for side in (pixels, pixels[:, ::-1]) for turns in range(4)]
+    coloured = [view[..., list(order)] for view in turned for order in permutations(range(3))]
+    return {view.tobytes() for one in coloured for view in (one, 255 - one)}
 
 
 @settings(max_examples=60, deadline=None)
@@ -43,6 +47,11 @@ def test_the_ends_of_the_range_are_the_corners_of_the_image(top, left):
     assert np.array_equal(window(PHOTO, 64, top, left), PHOTO[y : y + 64, x : x + 64])
 
 
+def test_a_place_between_two_pixels_is_the_nearest_one():
+    cut = window(PHOTO[:20, :30], 10, 0.27, 0.88)
+    assert np.array_equal(cut, PHOTO[3:13, 18:28])
+
+
 def test_the_centre_window_leaves_as_much_on_every_side():
     assert PHOTO.shape[:2] == (400, 600)
     assert np.array_equal(centre_window(PHOTO, 100), PHOTO[150:250, 250:350])
@@ -61,26 +70,30 @@ def test_an_image_that_is_only_narrower_is_cut_in_its_long_side():
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 90))
-def test_both_windows_of_a_pair_show_the_same_place_turned_alike(seed, size_px):
+def test_both_windows_of_a_pair_show_the_same_place_alike(seed, size_px):
     real = PHOTO[100:180, 200:270]
     first, second = random_pair_windows(real, real ^ 1, size_px, np.random.default_rng(seed))
-    seen = first.any(axis=2) | (second > 1).any(axis=2)
+    differ = (first != second).any(axis=2)
     assert first.shape == second.shape == (size_px, size_px, 3)
-    assert np.array_equal(second[seen], first[seen] ^ 1)
+    assert np.array_equal(second[differ], first[differ] ^ 1)
+    assert np.count_nonzero(differ) == min(size_px, 80) * min(size_px, 70)
 
 
-def test_a_pair_is_seen_in_all_four_mirrorings():
-    image = PHOTO[:50, :50]
-    drawn = {random_pair_windows(image, image, 50, np.random.default_rng(seed))[0].tobytes() for seed in range(40)}
-    assert drawn == {pixels.tobytes() for pixels in turned(image)}
+def test_a_pair_is_seen_in_every_turn_mirroring_and_colouring():
+    image = PHOTO[60:76, 60:76]
+    drawn = {random_pair_windows(image, image, 16, np.random.default_rng(seed))[0].tobytes() for seed in range(1500)}
+    assert drawn == views(image)
+    assert len(drawn) == 4 * 2 * 6 * 2
 
 
 def test_windows_of_a_pair_come_from_all_over_the_image():
     rows, columns = np.indices((64, 64), dtype=np.uint8)
-    places = np.stack([rows, columns, 0 * rows], axis=2)
-    drawn = [random_pair_windows(places, places, 8, np.random.default_rng(seed))[0].min((0, 1)) for seed in range(200)]
-    assert np.min(drawn, axis=0)[:2].max() <= 3
-    assert np.max(drawn, axis=0)[:2].min() >= 53
+    places, drawn = np.stack([0 * rows, rows, columns + 64], axis=2), []
+    for seed in range(200):
+        seen, _ = random_pair_windows(places, places, 8, np.random.default_rng(seed))
+        drawn.append(sorted(np.minimum(seen, 255 - seen).min((0, 1))))
+    assert np.min(drawn, axis=0).tolist() == pytest.approx([0, 0, 64], abs=3)
+    assert np.max(drawn, axis=0).tolist() == pytest.approx([0, 56, 120], abs=3)
 
 
 def test_a_tensor_is_normalised_by_channel_and_has_channels_first():

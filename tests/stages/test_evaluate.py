@@ -70,12 +70,12 @@ def test_formats_that_cannot_train_can_still_be_judged(folder_benchmark, tiles):
 
 
 def test_an_unknown_benchmark_is_named_with_its_nearest(line):
-    with pytest.raises(SetupError, match="no benchmark 'genimagee' in the catalog. Did you mean 'genimage'"):
+    with pytest.raises(SetupError, match=r"no benchmark 'genimagee' in the catalog. Did you mean 'genimage'"):
         evaluate.run(line, "embedded", "genimagee")
-    with pytest.raises(SetupError, match="no aligned set of 'tinny'. Did you mean 'tiny'"):
+    with pytest.raises(SetupError, match=r"no aligned set of 'tinny'. Did you mean 'tiny'"):
         evaluate.run(line, "embedded", "aligned-tinny")
 
 
 def test_a_missing_detector_says_what_to_do(line):
-    with pytest.raises(SetupError, match="no detector in .*: run `dvc repro train`"):
+    with pytest.raises(SetupError, match=r"no detector in .*: run `dvc repro train`"):
         evaluate.run(line, "dinov2-l14", "aligned-tiny")

@@ -93,7 +93,7 @@ def test_the_zoo_keeps_its_counts_when_it_is_taken_over_first(zoo, project, tile
 
 
 def test_all_used_photos_of_the_zoo_become_pairs_that_pass_the_audit(zoo, project):
-    folder, expected = zoo
+    folder, _ = zoo
     params = project({})
     params.paths.photos.parent.mkdir()
     params.paths.photos.symlink_to(folder)

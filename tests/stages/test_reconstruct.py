@@ -110,5 +110,5 @@ def test_more_failures_than_allowed_stop_the_stage(project, tiles):
 
 
 def test_an_unknown_vae_is_named_with_its_nearest(line):
-    with pytest.raises(SetupError, match="no VAE 'tinny' in the catalog. Did you mean 'tiny'"):
+    with pytest.raises(SetupError, match=r"no VAE 'tinny' in the catalog. Did you mean 'tiny'"):
         reconstruct.run(line, "tinny")

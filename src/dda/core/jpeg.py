@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, JpegImagePlugin
+from PIL import Image, ImageFile, JpegImagePlugin
 
 Tables = tuple[tuple[int, ...], ...]
 """Quantisation tables, each 64 divisors in natural (row by row) order; the first is the luminance's."""
@@ -50,18 +50,31 @@ def ijg_luminance(quality: int) -> NDArray[np.int64]:
 
 
 def jpeg_facts(image: Image.Image) -> JpegFacts:
-    """The facts of an image that Pillow opened from a JPEG file (its pixels need not be loaded)."""
+    """The facts of an image that Pillow opened from a JPEG file (its pixels need not be loaded).
+
+    Tables are those that the components use, in their order; one that both chroma components use is named once.
+    """
     opened: Any = image
-    tables = tuple(tuple(opened.quantization[number]) for number in sorted(opened.quantization))
-    return JpegFacts(tables, _subsampling(opened), bool(image.info.get("progressive")))
+    tables = [tuple(opened.quantization[number]) for *_, number in opened.layer]
+    if len(tables) == 3 and tables[1] == tables[2]:
+        tables.pop()
+    return JpegFacts(tuple(tables), _subsampling(opened), bool(image.info.get("progressive")))
 
 
 def _subsampling(opened: Any) -> str:
-    """4:4:4, 4:2:2, 4:2:0, 4:0:0 for greyscale, or the sampling factors of any other kind, such as 1x2,1x1,1x1."""
+    """4:4:4, 4:2:2, 4:2:0, 4:0:0 for greyscale; in words or factors (1x2,1x1,1x1) whatever else there is."""
     if opened.layers == 1:
         return GREYSCALE
+    if opened.mode == "RGB" and _stores_rgb(opened):
+        return "RGB, no chroma"
     known = SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(opened))
     return known or ",".join(f"{horizontal}x{vertical}" for _, horizontal, vertical, _ in opened.layer)
+
+
+def _stores_rgb(opened: Any) -> bool:
+    """Whether a colour JPEG holds red, green and blue instead of luma and chroma."""
+    ids = bytes(component[0] for component in opened.layer)
+    return opened.info.get("adobe_transform") == 0 or ids == b"RGB"
 
 
 def writable(facts: JpegFacts) -> bool:
@@ -78,5 +91,7 @@ def encode_jpeg(pixels: NDArray[np.uint8], facts: JpegFacts) -> bytes:
     if facts.subsampling != GREYSCALE:
         options["subsampling"] = facts.subsampling
     buffer = BytesIO()
+    # a progressive file is written in one piece, for which Pillow's buffer may be too small
+    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 3 * pixels.size)
     Image.fromarray(pixels).save(buffer, "JPEG", **options)
     return buffer.getvalue()

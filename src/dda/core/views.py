@@ -33,12 +33,16 @@ def centre_window(pixels: Pixels, size_px: int) -> Pixels:
 
 
 def random_pair_windows(real: Pixels, fake: Pixels, size_px: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """The same random window of both images of a pair, both mirrored alike: only the label tells them apart."""
-    top, left, mirrored, flipped = rng.random(4)
-    both = [window(pixels, size_px, top, left) for pixels in (real, fake)]
-    both = [pixels[:, ::-1] if mirrored < 0.5 else pixels for pixels in both]
-    first, second = (pixels[::-1] if flipped < 0.5 else pixels for pixels in both)
-    return first, second
+    """The same random window of both images of a pair, turned, mirrored and recoloured alike."""
+    top, left, mirrored, inverted = rng.random(4)
+    turns, channels = int(rng.integers(4)), rng.permutation(3)
+
+    def view(pixels: Pixels) -> Pixels:
+        recoloured = (255 - pixels if inverted < 0.5 else pixels)[..., channels]  # before the black border comes
+        cut = np.rot90(window(recoloured, size_px, top, left), turns)
+        return cut[:, ::-1] if mirrored < 0.5 else cut
+
+    return view(real), view(fake)
 
 
 def to_tensor(windows: list[Pixels], mean: tuple[float, ...], std: tuple[float, ...]) -> Any:

@@ -39,6 +39,7 @@ def save(folder: Path, network: Any, description: Mapping[str, Any]) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    (folder / DESCRIPTION).unlink(missing_ok=True)  # never an old description beside new weights
     with whole(folder / WEIGHTS) as temporary:
         save_file(weights, temporary)
     write_json(folder / DESCRIPTION, description)
@@ -51,8 +52,11 @@ def load(folder: Path, device: str = "cpu") -> Detector:
 
     if not (folder / DESCRIPTION).is_file():
         raise SetupError(f"no detector in {folder}: run `dvc repro train`, or name a folder that holds {DESCRIPTION}")
-    description = json.loads((folder / DESCRIPTION).read_text())
-    network = build_network(description["architecture"])
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text())
+        network = build_network(description["architecture"])
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise SetupError(f"{folder / DESCRIPTION} describes no detector: {error}") from error
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (RuntimeError, OSError, SafetensorError) as error:

@@ -104,12 +104,14 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
 
 def _verdict(table: str, expectation: Expectation, one: Any) -> dict[str, Any]:
     elements = one.result.get("element_count", 0)
-    unexpected = one.result.get("unexpected_count", 0 if one.success else elements)
+    # to Great Expectations a missing value is neither expected nor unexpected; here every row must hold
+    missing = one.result.get("missing_count", 0)
+    unexpected = missing + one.result.get("unexpected_count", 0 if one.success else elements)
     return {
         "table": table,
         "name": expectation.name,
         "severity": expectation.severity,
-        "success": bool(one.success),
+        "success": bool(one.success) and not missing,
         "unexpected": int(unexpected),
         "elements": int(elements),
     }

@@ -56,6 +56,6 @@ def class_folders(folder: Path, row: Mapping[str, Any]) -> Iterator[LabelledImag
         classes = [part for part in parts[:-1] if part in labels]
         if not classes:
             raise SetupError(f"{path} lies in no class folder; expected one of {', '.join(labels)} above it")
-        name = "/".join(parts)
+        name = "/".join(parts).encode("utf-8", "backslashreplace").decode()
         generator = folder.name if parts[0] == classes[-1] else parts[0]
         yield LabelledImage(name, name, generator, labels[classes[-1]], path)

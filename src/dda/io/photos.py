@@ -6,8 +6,10 @@ generation becomes a shortcut. So: JPEG (colour or greyscale) and lossless forma
 real and fake share the stored grid of pixels, on which the compression acted.
 """
 
+import errno
 import hashlib
 import os
+import stat
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,11 +48,16 @@ class Photo:
 
 
 def find(folder: Path) -> Iterator[Path]:
-    """Every entry below a folder that is not a folder itself, sorted; links to folders are given, not followed."""
-    for root, folders, files in os.walk(folder):
+    """Every entry below a folder that is not a folder itself, sorted; links to folders are given, not followed.
+
+    A folder that cannot be listed is given itself, last, so that it is counted.
+    """
+    closed: list[OSError] = []
+    for root, folders, files in os.walk(folder, onerror=closed.append):
         folders.sort()
         links = [name for name in folders if Path(root, name).is_symlink()]
         yield from (Path(root, name) for name in sorted(files + links))
+    yield from (Path(error.filename) for error in closed)
 
 
 def check_name(name: str) -> None:
@@ -63,15 +70,18 @@ def check_name(name: str) -> None:
 
 def read_bytes(path: Path, may_be_empty: bool = False) -> bytes:
     """The file's bytes. Raises PhotoRejected where it cannot be read, is no file, or is empty."""
-    if path.is_symlink() and path.is_dir():
-        raise PhotoRejected("link to a folder, not followed")
     try:
-        if path.exists() and not path.is_file():
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise PhotoRejected(
+                "link to a folder, not followed" if path.is_symlink() else "folder that cannot be listed"
+            )
+        if not stat.S_ISREG(kind):
             raise PhotoRejected("neither a file nor a folder")
         content = path.read_bytes()
     except OSError as error:
-        reason = "link that leads nowhere" if path.is_symlink() and not path.exists() else error.strerror
-        raise PhotoRejected(f"cannot be read: {reason}") from error
+        lost = path.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP)
+        raise PhotoRejected(f"cannot be read: {'link that leads nowhere' if lost else error.strerror}") from error
     if not content and not may_be_empty:
         raise PhotoRejected("empty file")
     return content
@@ -127,7 +137,7 @@ def _decode_image(image: Image.Image) -> Photo:
     opened: Any = image
     deep = bool(opened.tile) and ";16" in str(opened.tile[0].args)  # Pillow reads 16-bit colour as 8-bit by itself
     image.load()
-    picture, converted = _flatten(image)
+    picture, converted = _flatten(_with_alpha(image))
     converted = "16 to 8 bits" if deep else converted
     return Photo(np.asarray(picture), str(image.format), None, converted)
 
@@ -150,8 +160,15 @@ def _check_lossless(image: Image.Image) -> None:
         raise PhotoRejected(f"TIFF with {image.info.get('compression')} compression: a fake cannot be given it")
     if getattr(opened, "n_frames", 1) > 1:
         raise PhotoRejected(f"animation or several pages: {opened.n_frames} frames")
-    if image.mode in ("P", "PA", "1"):
-        raise PhotoRejected("palette of few colours: it would tell the real from its fake")
+    few_greys = bool(opened.tile) and str(opened.tile[0].args) in ("L;2", "L;4")
+    if image.mode in ("P", "PA", "1") or few_greys:
+        raise PhotoRejected("palette or few greys: they would tell the real from its fake")
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    """An image in which one colour is declared transparent, with that as a channel; any other as it is."""
+    declared = "transparency" in image.info and image.mode in ("P", "L", "RGB")
+    return image.convert("RGBA") if declared else image
 
 
 def _flatten(image: Image.Image) -> tuple[Image.Image, str | None]:
@@ -169,8 +186,7 @@ def _flatten(image: Image.Image) -> tuple[Image.Image, str | None]:
 
 def _any_as_rgb(image: Image.Image) -> NDArray[np.uint8]:
     image.load()
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
+    image = _with_alpha(image)
     if image.mode in ("RGBA", "LA", "I") or image.mode.startswith("I;16"):
         image = _flatten(image)[0]
     return np.asarray(image.convert("RGB"))

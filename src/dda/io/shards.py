@@ -17,12 +17,14 @@ Place = tuple[int, int]
 
 def write_shard(path: Path, members: Iterable[tuple[str, bytes]]) -> dict[str, Place]:
     """Write (name, bytes) members in the given order; where each one lies. Same members, same bytes of the file."""
-    places = {}
+    places: dict[str, Place] = {}
     with (
         whole(path) as temporary,
         tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for name, content in members:
+            if name in places:
+                raise ValueError(f"{path.name} would hold two members named {name}")
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o644
             start = tar.offset

@@ -18,10 +18,15 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, s
     unknown = {name for row in rows for name in row} - set(columns)
     if unknown:
         raise ValueError(f"rows for {path.name} have unknown columns: {', '.join(sorted(unknown))}")
-    frame = pd.DataFrame(list(rows), columns=list(columns)).astype(dict(columns))
+    frame = pd.DataFrame({name: _column([row.get(name) for row in rows], kind) for name, kind in columns.items()})
     with whole(path) as temporary:
         frame.to_parquet(temporary, index=False)
     return frame
+
+
+def _column(values: list[Any], kind: Any) -> Any:
+    """One column on its own: in a frame of rows, a large integer beside a missing value would pass through floats."""
+    return pd.array(values, dtype=kind)
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -64,13 +64,13 @@ def run(name: str, params: Mapping[str, Any], data: Mapping[str, tuple[str, str]
 
 
 def _start(name: str, params: Mapping[str, Any], data: Mapping[str, tuple[str, str]]) -> Run:
-    import mlflow
-
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
+    started = Run(None, "")
     try:
-        client = mlflow.MlflowClient(store_uri())
-        run_id = client.create_run(_experiment(client), run_name=name).info.run_id
+        client, experiment = _open()
+        run_id = client.create_run(experiment, run_name=name).info.run_id
+        started = Run(client, run_id)
         for key, value in params.items():
             client.log_param(run_id, key, value)
         client.log_inputs(run_id, datasets=[_dataset(*item) for item in data.items()])
@@ -80,21 +80,28 @@ def _start(name: str, params: Mapping[str, Any], data: Mapping[str, tuple[str, s
             store_uri(),
             error,
         )
+        _end(started, "FAILED")
         return Run(None, "")
-    return Run(client, run_id)
+    return started
 
 
-def _experiment(client: Any) -> str:
-    """The experiment's id, made at first use. One process at a time: two at once would corrupt a new SQLite file."""
+def _open() -> tuple[Any, str]:
+    """A client, and the experiment's id, both made at first use.
+
+    One process at a time: already a client creates the tables, and two at once would corrupt a new SQLite file.
+    """
+    import mlflow
+
     STORE.mkdir(parents=True, exist_ok=True)
     with (STORE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        client = mlflow.MlflowClient(store_uri())
         known = client.get_experiment_by_name(EXPERIMENT)
         if known:
-            return str(known.experiment_id)
+            return client, str(known.experiment_id)
         local = store_uri().startswith("sqlite:")
         location = (STORE / "runs").resolve().as_uri() if local else None
-        return str(client.create_experiment(EXPERIMENT, artifact_location=location))
+        return client, str(client.create_experiment(EXPERIMENT, artifact_location=location))
 
 
 def _dataset(name: str, facts: tuple[str, str]) -> Any:

@@ -22,12 +22,12 @@ def load(row: Mapping[str, Any], device: str) -> Any:
         raise SetupError(f"diffusers has no class {row['class']!r}: correct the row in catalog/vaes.yaml")
     source, options = _source(row)
     try:
-        vae = kind.from_pretrained(source, use_safetensors=True, **options)
-    except (OSError, ValueError) as error:
+        vae = kind.from_pretrained(source, use_safetensors=True, **options).to(device)
+    except (OSError, ValueError, NotImplementedError) as error:
         logging.getLogger(__name__).debug("loading %s failed", source, exc_info=True)
-        first = str(error).strip().splitlines()[0]
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SetupError(f"cannot load the VAE from {source}: {first}") from error
-    return vae.to(device).eval().requires_grad_(False)
+    return vae.eval().requires_grad_(False)
 
 
 def identity(row: Mapping[str, Any]) -> str:

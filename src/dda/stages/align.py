@@ -95,7 +95,7 @@ def write_pairs(params: Params, path: Path, vae: str, members: list[Row]) -> lis
             rows[source["image_id"]] = row
             try:
                 yield from pair_members(params, vae, source, row)
-            except (photos.PhotoRejected, ValueError) as error:
+            except (photos.PhotoRejected, ValueError, OSError) as error:
                 row["error"] = str(error)
 
     places = shards.write_shard(path, content())
