@@ -28,20 +28,10 @@ def _relative(path: Path) -> Path:
     return path
 
 
-def _pattern(text: str) -> str:
-    try:
-        groups = re.compile(text).groups
-    except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from error
-    if groups < 1:
-        raise ValueError(f"{text!r} needs a group in brackets")
-    return text
-
-
-def _some(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
-        raise ValueError("must name at least one")
-    return names
+def _grouping(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    if pattern.groups < 1:
+        raise ValueError(f"{pattern.pattern!r} needs a group in brackets")
+    return pattern
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -50,8 +40,14 @@ def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("must name at least one")
+    return _unique(names)
+
+
 Place = Annotated[Path, AfterValidator(_relative)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
+Pattern = Annotated[re.Pattern[str], AfterValidator(_grouping)]
 
 
 def _row_of(table: str) -> AfterValidator:
@@ -65,8 +61,8 @@ def _row_of(table: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Vaes = Annotated[tuple[Annotated[str, _row_of("vaes")], ...], AfterValidator(_some), AfterValidator(_unique)]
-Detectors = Annotated[tuple[Annotated[str, _row_of("detectors")], ...], AfterValidator(_some), AfterValidator(_unique)]
+Vaes = Annotated[tuple[Annotated[str, _row_of("vaes")], ...], AfterValidator(_some)]
+Detectors = Annotated[tuple[Annotated[str, _row_of("detectors")], ...], AfterValidator(_some)]
 Benchmarks = Annotated[tuple[Annotated[str, _row_of("benchmarks")], ...], AfterValidator(_unique)]
 
 
@@ -246,10 +242,7 @@ def _sentence(mistake: Any) -> str:
 
 def _keys(parents: list[Any]) -> list[str]:
     """The keys that a section knows."""
-    section: type[BaseModel] = Params
+    section: Any = Params
     for parent in parents:
-        annotation = section.model_fields[parent].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        section = annotation
+        section = section.model_fields[parent].annotation
     return list(section.model_fields)

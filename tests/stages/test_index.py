@@ -1,4 +1,5 @@
 import os
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -129,8 +130,9 @@ def test_facts_of_a_jpeg_stand_in_its_row(line):
 
 
 def test_a_photo_without_a_scene_in_its_name_is_its_own_group():
-    assert index.group_of("000000000139", "000000000139-abc", "(.+)-tile[0-9]+") == "000000000139-abc"
-    assert index.group_of("coffee-tile03", "any", "(.+)-tile[0-9]+") == "coffee"
+    pattern = re.compile("(.+)-tile[0-9]+")
+    assert index.group_of("000000000139", "000000000139-abc", pattern) == "000000000139-abc"
+    assert index.group_of("coffee-tile03", "any", pattern) == "coffee"
 
 
 def test_equal_names_in_two_folders_stay_two_photos_and_ids_have_no_dot():

@@ -33,7 +33,9 @@ def test_the_page_is_complete_in_itself_and_shows_every_pair_four_times(line):
 def test_plots_are_pictures_and_the_table_names_what_was_judged(line):
     for name in ("roc", "scores", "training"):
         assert min(Image.open(line.paths.reports / f"{name}.png").size) > 300
-    assert "| embedded on aligned-tiny | 5 | 5 | 0 |" in (line.paths.reports / "results.md").read_text()
+    (row,) = (line.paths.reports / "results.md").read_text().splitlines()[2:]
+    assert row.startswith("| embedded on aligned-tiny | ")
+    assert row.endswith(" | 5 | 5 | 0 |")
 
 
 def test_a_second_report_has_the_same_bytes(copied_line):

@@ -99,9 +99,9 @@ def image_id_of(name: str) -> str:
     return f"{plain}-{digest}" if plain else digest
 
 
-def group_of(stem: str, image_id: str, pattern: str) -> str:
+def group_of(stem: str, image_id: str, pattern: re.Pattern[str]) -> str:
     """What photos of one scene share: the pattern's bracket where the whole name matches, else the image id."""
-    match = re.fullmatch(pattern, stem)
+    match = pattern.fullmatch(stem)
     return (match.group(1) if match else None) or image_id
 
 

@@ -82,13 +82,13 @@ def table_rows(summaries: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
     return [
         {
             "judged": name,
-            "real images": str(summary["n_real"]),
-            "fake images": str(summary["n_fake"]),
-            "unreadable": str(summary["failed"]),
             "balanced accuracy": shown(summary["balanced_accuracy"]),
             "AUROC": shown(summary["auroc"]),
             "accuracy on real": shown(summary["accuracy_real"]),
             "accuracy on fake": shown(summary["accuracy_fake"]),
+            "real images": str(summary["n_real"]),
+            "fake images": str(summary["n_fake"]),
+            "unreadable": str(summary["failed"]),
         }
         for name, summary in summaries.items()
     ]
