@@ -167,3 +167,12 @@ def test_even_noise_can_be_encoded_progressively(subsampling):
     noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
     facts = replace(facts_of(jpeg(PHOTO, quality=100, subsampling=subsampling)), progressive=True)
     assert opened(encode_jpeg(noise, facts)).size == (512, 512)
+
+
+def test_encoding_leaves_pillows_buffer_as_it_was_since_png_bytes_depend_on_it():
+    from PIL import ImageFile
+
+    before = ImageFile.MAXBLOCK
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    encode_jpeg(noise, replace(facts_of(jpeg(PHOTO, quality=100, subsampling="4:4:4")), progressive=True))
+    assert before == ImageFile.MAXBLOCK

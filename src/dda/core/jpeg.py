@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ Tables = tuple[tuple[int, ...], ...]
 
 SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 GREYSCALE = "4:0:0"
+_BUFFER = Lock()
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,27 @@ def encode_jpeg(pixels: NDArray[np.uint8], facts: JpegFacts) -> bytes:
     }
     if facts.subsampling != GREYSCALE:
         options["subsampling"] = facts.subsampling
+    picture = Image.fromarray(pixels)
+    try:
+        return _saved(picture, options)
+    except OSError:  # a progressive file is written in one piece, and noise does not fit into Pillow's buffer for it
+        with _larger_buffer(3 * pixels.size):
+            return _saved(picture, options)
+
+
+def _saved(picture: Image.Image, options: dict[str, Any]) -> bytes:
     buffer = BytesIO()
-    # a progressive file is written in one piece, for which Pillow's buffer may be too small
-    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 3 * pixels.size)
-    Image.fromarray(pixels).save(buffer, "JPEG", **options)
+    picture.save(buffer, "JPEG", **options)
     return buffer.getvalue()
+
+
+@contextmanager
+def _larger_buffer(size_bytes: int) -> Iterator[None]:
+    """Pillow's buffer, enlarged for a moment: it also sets the chunk size of PNG files, whose bytes must not vary."""
+    with _BUFFER:
+        before = ImageFile.MAXBLOCK
+        ImageFile.MAXBLOCK = max(before, size_bytes)
+        try:
+            yield
+        finally:
+            ImageFile.MAXBLOCK = before
