@@ -32,11 +32,12 @@ def run(params: Params) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    console.print(f"MLflow store: {tracking.require_store()}", highlight=False, soft_wrap=True)
-    console.print(
-        "              look into it with: .venv/bin/mlflow ui --backend-store-uri <the line above>",
-        highlight=False,
-    )
+    store = tracking.store_uri()
+    if tracking.has_runs():
+        told = f"{store}\n              open it with: .venv/bin/mlflow ui --backend-store-uri {store}"
+    else:
+        told = f"nothing recorded at {store}: DVC had this detector in its cache, or MLflow was away while it trained"
+    console.print(f"MLflow store: {told}", highlight=False, soft_wrap=True)
 
 
 def results(metrics: dict[str, Any]) -> Table:

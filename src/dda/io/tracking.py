@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dda.core.errors import SetupError
-
 STORE = Path("artifacts/mlflow")
 EXPERIMENT = "dda"
 log = logging.getLogger(__name__)
@@ -64,8 +62,6 @@ def run(name: str, params: Mapping[str, Any], data: Mapping[str, tuple[str, str]
 
 
 def _start(name: str, params: Mapping[str, Any], data: Mapping[str, tuple[str, str]]) -> Run:
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
     started = Run(None, "")
     try:
         client, experiment = _open()
@@ -92,6 +88,8 @@ def _open() -> tuple[Any, str]:
     """
     import mlflow
 
+    for name in ("mlflow", "alembic"):  # after the import, which sets levels of its own
+        logging.getLogger(name).setLevel(logging.ERROR)
     STORE.mkdir(parents=True, exist_ok=True)
     with (STORE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -120,9 +118,7 @@ def _end(started: Run, status: str) -> None:
         log.warning("MLflow could not close the run: %s", error)
 
 
-def require_store() -> str:
-    """The store's address, for people. Raises SetupError where a local one has not been made yet."""
+def has_runs() -> bool:
+    """Whether there is anything to look at: a local store exists from its first run on, a server is taken for granted."""
     uri = store_uri()
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        raise SetupError(f"no MLflow store at {uri} yet: run `dvc repro`")
-    return uri
+    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).is_file()
