@@ -119,6 +119,6 @@ def _end(started: Run, status: str) -> None:
 
 
 def has_runs() -> bool:
-    """Whether there is anything to look at: a local store exists from its first run on, a server is taken for granted."""
+    """Whether there is something to look at: a local store exists from its first run on, a server is believed."""
     uri = store_uri()
     return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).is_file()
