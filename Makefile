@@ -23,7 +23,8 @@ help:
 
 setup: $(READY)
 
-# Any Python from 3.11 on; uv, from its own wheel, installs the exact versions of constraints.txt.
+# Any Python from 3.11 on; uv, from its own wheel, installs the exact versions of constraints.txt. Compiled at once, since
+# with PYTHONDONTWRITEBYTECODE set every start of every stage would compile its imports anew.
 $(READY): pyproject.toml constraints.txt
 	@for candidate in $(PYTHON); do \
 		if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$candidate; break; fi; \
@@ -32,7 +33,7 @@ $(READY): pyproject.toml constraints.txt
 	echo "setting up .venv with $$($$found --version) ..."; \
 	$$found -m venv $(VENV) && \
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv && \
-	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python -c constraints.txt -e '.[dev]' && \
+	$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -c constraints.txt -e '.[dev]' && \
 	touch $@
 
 demo: setup
