@@ -7,10 +7,12 @@ VENV := $(CURDIR)/.venv
 READY := $(VENV)/.ready
 PYTHON ?= python3 python3.13 python3.12 python3.11
 PHOTOS ?= embedded
+VAE ?= tiny
+BENCH_PHOTOS ?= embedded
 export PATH := $(VENV)/bin:$(PATH)
 export PREFECT_HOME := $(CURDIR)/.prefect
 
-.PHONY: setup demo test check flow fit clean
+.PHONY: setup demo test check bench bench-gpu flow fit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +20,8 @@ help:
 	@echo "make demo PHOTOS=FOLDER   the same on your own photos"
 	@echo "make test                 the tests (about 5 minutes)"
 	@echo "make check                lint, format, types, and the rules of the house"
+	@echo "make bench                throughput against plain baselines; choose by VAE=, BENCH_PHOTOS= and BENCH_OPTIONS="
+	@echo "make bench-gpu            the same on a GPU: Stable Diffusion 2.1's architecture at 640x480"
 	@echo "make flow                 the same pipeline as a Prefect flow"
 	@echo "make setup                only the environment, in .venv"
 
@@ -49,6 +53,16 @@ check: setup
 	ruff format --check .
 	mypy
 	pytest tests/guards --durations=0
+
+# Each against a plain baseline in the same run; figures with date and machine stand in docs/experiments.md.
+bench: setup
+	python bench/reconstruct.py --vae "$(VAE)" --photos "$(BENCH_PHOTOS)" $(BENCH_OPTIONS)
+
+bench-gpu: setup
+	for compile in "" --compile; do \
+		python bench/reconstruct.py --vae sd21-random --photos "$(BENCH_PHOTOS)" --size 640x480 --n 256 \
+			--plain-precision float16 --batch-pixels 5000000 $$compile $(BENCH_OPTIONS) || exit; \
+	done
 
 flow: setup
 	python -m flows.pipeline

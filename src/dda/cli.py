@@ -29,14 +29,37 @@ def load(path: Path) -> Any:
 
 @app.command()
 def get(
-    source: Annotated[str, typer.Argument(help="`embedded`, or a folder of photos, which is copied.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="`embedded`, a photo set such as `coco-val2017`, a folder, or `s3://bucket/prefix`."),
+    ],
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link",
+            help="Hard-link a folder's files: no copy, so editing an original in place then changes data/photos too.",
+        ),
+    ] = False,
+    address: Annotated[
+        str | None, typer.Option(help="A mirror of the photo set's zip, which is verified alike.")
+    ] = None,
     params: ParamsFile = DEFAULT,
 ) -> None:
     """Take photos over into data/photos and let DVC version them."""
     checked = load(params)
     from dda.app import get as verb
 
-    verb.run(checked.paths, source)
+    verb.run(checked.paths, source, link, address)
+
+
+@app.command()
+def vaes(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document with every fact.")] = False,
+) -> None:
+    """VAEs that the catalog knows, and whether their weights are here."""
+    from dda.app import vaes as verb
+
+    verb.run(as_json)
 
 
 @app.command()

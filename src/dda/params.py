@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from dda import catalog
+from dda.catalog.names import Benchmarks, Detectors, Vaes
 from dda.core.errors import SetupError, did_you_mean
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -34,36 +35,8 @@ def _grouping(pattern: re.Pattern[str]) -> re.Pattern[str]:
     return pattern
 
 
-def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise ValueError(f"names one thing twice: {', '.join(names)}")
-    return names
-
-
-def _some(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
-        raise ValueError("must name at least one")
-    return _unique(names)
-
-
 Place = Annotated[Path, AfterValidator(_relative)]
 Pattern = Annotated[re.Pattern[str], AfterValidator(_grouping)]
-
-
-def _row_of(table: str) -> AfterValidator:
-    """A string that must be the name of a row of a catalog table."""
-
-    def check(name: str) -> str:
-        if name not in catalog.table(table):
-            raise ValueError(f"no {catalog.SINGULAR[table]} {name!r}. {did_you_mean(name, catalog.table(table))}")
-        return name
-
-    return AfterValidator(check)
-
-
-Vaes = Annotated[tuple[Annotated[str, _row_of("vaes")], ...], AfterValidator(_some)]
-Detectors = Annotated[tuple[Annotated[str, _row_of("detectors")], ...], AfterValidator(_some)]
-Benchmarks = Annotated[tuple[Annotated[str, _row_of("benchmarks")], ...], AfterValidator(_unique)]
 
 
 class Section(BaseModel):
@@ -77,6 +50,7 @@ class Paths(Section):
 
     photos: Place
     rejected: Place
+    downloads: Place
     benchmarks: Place
     index: Place
     reconstructions: Place
@@ -113,12 +87,34 @@ class Index(Section):
     max_failed: Share
 
 
+class Tiles(Section):
+    """Which photos pass through the VAE in overlapping tiles, and how large these are."""
+
+    tile_above_pixels: Count
+    tile_px: Annotated[int, Field(ge=256, multiple_of=64)]
+    overlap_px: Annotated[int, Field(ge=64, multiple_of=64)]
+
+    @model_validator(mode="after")
+    def _overlap_in_part(self) -> Self:
+        if 2 * self.overlap_px > self.tile_px:
+            raise ValueError(f"overlap_px must be at most half of tile_px: {self.overlap_px} of {self.tile_px}")
+        return self
+
+
 class Reconstruct(Section):
-    """Which VAEs, and in which portions."""
+    """Which VAEs, and how photos pass through them; `executor` and `cpus_per_worker` change nothing in the result."""
 
     vaes: Vaes
+    fit: Literal["pad", "crop"]
+    posterior: Literal["mode", "sample"]
+    seed: Seed
+    precision: Literal["auto", "float32", "bfloat16", "float16"]
+    compile: bool
     shards: Count
     batch_pixels: Count
+    tiles: Tiles
+    executor: Literal["local", "ray"]
+    cpus_per_worker: Count
     max_failed: Share
 
 

@@ -27,7 +27,7 @@ def test_the_committed_vae_reaches_what_its_recipe_says():
     vae = vaes.load(catalog.get("vaes", "tiny"), "cpu")
     told = json.loads((fit.FOLDER / "recipe.json").read_text())["psnr_db_on_embedded_photos"]
     photos = [np.asarray(picture) for photograph in PHOTOGRAPHS[:4] for picture in originals(photograph)]
-    found = [psnr(photo, reconstruct(vae, photo[None], fit.STRIDE)[0]) for photo in photos]
+    found = [psnr(photo, reconstruct(vae, photo[None], fit.TRIP)[0]) for photo in photos]
     assert all(value > 24 for value in found)
     assert np.mean(found) == pytest.approx(told, abs=6)
 
@@ -38,6 +38,6 @@ def test_the_committed_vae_is_small_and_its_row_is_true():
     row = catalog.get("vaes", "tiny")
     vae = vaes.load(row, "cpu")
     assert (fit.FOLDER / "diffusion_pytorch_model.safetensors").stat().st_size < 6_000_000
-    assert (vae.config.latent_channels, row["stride"]) == (row["latent_channels"], fit.STRIDE)
+    assert (vae.config.latent_channels, row["stride"]) == (row["latent_channels"], fit.TRIP.stride)
     latents = vae.encode(torch.zeros(1, 3, 32, 48)).latents
     assert tuple(latents.shape) == (1, row["latent_channels"], 32 // row["stride"], 48 // row["stride"])

@@ -11,7 +11,7 @@ MAY_IMPORT = {
     "app": {"app", "params", "catalog", "core", "io", "embedded"},
     "embedded": {"embedded", "core", "io"},
     "params": {"catalog", "core"},
-    "catalog": {"core"},
+    "catalog": {"catalog", "core"},
     "io": {"io", "core"},
     "core": {"core"},
     "quiet": set(),

@@ -1,5 +1,7 @@
 """Shards: tar files of which any reader finds the members, and of which the table knows where each one lies."""
 
+import hashlib
+import importlib.util
 import tarfile
 
 import pytest
@@ -121,3 +123,67 @@ def test_a_shard_without_one_of_its_two_files_is_not_finished(tmp_path, missing)
     shards.finish(tmp_path / "a.tar", "f00", [])
     (tmp_path / missing).unlink()
     assert shards.finished_rows(tmp_path / "a.tar", "f00") is None
+
+
+DAMAGED = [b"", b"{", b'{"fingerprint": "f00", "bytes"', b"[1]", b"null", b"\xff\xfe", b'{"fingerprint": "f00"}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_shard_with_a_damaged_fingerprint_is_not_finished(tmp_path, content):
+    shards.write_shard(tmp_path / "a.tar", MEMBERS)
+    (tmp_path / "a.json").write_bytes(content)
+    assert shards.finished_rows(tmp_path / "a.tar", "f00") is None
+
+
+def test_a_shard_that_is_not_as_long_as_it_was_is_not_finished(tmp_path):
+    path = tmp_path / "a.tar"
+    shards.write_shard(path, MEMBERS)
+    shards.finish(path, "f00", [])
+    path.write_bytes(path.read_bytes()[:-512])
+    assert shards.finished_rows(path, "f00") is None
+
+
+# --- code
+
+FUNCTION = """
+LIMIT = 3
+"A text that explains the limit."
+
+async def wait(): "Words."
+
+class Noun:
+    \'\'\'Words.\'\'\'
+
+    def verb(self):
+        "Words."
+        return "text"  # a comment
+"""
+
+
+def digest_of(tmp_path, source):
+    """The digest of a module with that source."""
+    path = tmp_path / f"module_{hashlib.sha256(source.encode()).hexdigest()}.py"
+    path.write_text(source)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return shards.code_digest(module)
+
+
+@pytest.mark.parametrize(
+    "words", [("Words", "Other words"), ("# a comment", ""), ("explains", "tells of"), ("\n\n", "\n")]
+)
+def test_words_and_layout_do_not_change_the_digest_of_code(tmp_path, words):
+    assert FUNCTION.replace(*words) != FUNCTION
+    assert digest_of(tmp_path, FUNCTION.replace(*words)) == digest_of(tmp_path, FUNCTION)
+
+
+@pytest.mark.parametrize("change", [("LIMIT = 3", "LIMIT = 4"), ('return "text"', 'return "Text"'), ("verb", "adverb")])
+def test_a_statement_changes_the_digest_of_code(tmp_path, change):
+    assert digest_of(tmp_path, FUNCTION.replace(*change)) != digest_of(tmp_path, FUNCTION)
+
+
+def test_functions_have_digests_of_their_own():
+    parts = (shards, shards.write_shard, shards.read_at, (shards.write_shard, shards.read_at))
+    found = {shards.code_digest(*(part if isinstance(part, tuple) else (part,))) for part in parts}
+    assert len(found) == 4

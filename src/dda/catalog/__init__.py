@@ -8,7 +8,7 @@ import yaml
 
 from dda.core.errors import SetupError, did_you_mean
 
-SINGULAR = {"vaes": "VAE", "detectors": "detector", "benchmarks": "benchmark"}
+SINGULAR = {"vaes": "VAE", "detectors": "detector", "benchmarks": "benchmark", "photos": "photo set"}
 
 
 @cache

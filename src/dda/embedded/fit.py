@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dda.core.reconstruction import psnr, reconstruct
+from dda.core.reconstruction import RoundTrip, psnr, reconstruct
 from dda.embedded.photos import PHOTOGRAPHS, originals
 
 FOLDER = Path(__file__).parent / "tiny"
-STRIDE = 4
+TRIP = RoundTrip(stride=4, latent_channels=4)
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -127,7 +127,7 @@ def train_step(vae: Any, optimiser: Any, crops: Array) -> float:
 
 def mean_psnr(vae: Any, photos: list[Array]) -> float:
     """Mean over the photos of the PSNR in dB between each and its rounded reconstruction."""
-    return float(np.mean([psnr(photo, reconstruct(vae, photo[None], STRIDE)[0]) for photo in photos]))
+    return float(np.mean([psnr(photo, reconstruct(vae, photo[None], TRIP)[0]) for photo in photos]))
 
 
 def main() -> None:

@@ -87,6 +87,14 @@ def read_bytes(path: Path, may_be_empty: bool = False) -> bytes:
     return content
 
 
+def read_indexed(path: Path, sha256_of_index: str) -> bytes:
+    """The bytes of a photo that is still the file that was indexed. Raises PhotoRejected where it is not."""
+    content = read_bytes(path)
+    if sha256(content) != sha256_of_index:
+        raise PhotoRejected("changed since it was indexed")
+    return content
+
+
 def decode(content: bytes, max_pixels: int, min_side_px: int = 1) -> Photo:
     """The photo in a file's bytes. Raises PhotoRejected with the reason where it cannot be used."""
     return _guarded(content, _decode_image, max_pixels, min_side_px)

@@ -1,15 +1,16 @@
 """Shards: tar files whose bytes depend on their content only, written whole, read at an offset."""
 
+import ast
 import hashlib
 import json
 import tarfile
 from collections.abc import Iterable
+from inspect import getsource
 from io import BytesIO
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from dda.io.atomic import whole, write_text
+from dda.io.atomic import read_json, whole, write_text
 
 Place = tuple[int, int]
 """Where a member's bytes lie inside its shard: offset and size, in bytes."""
@@ -53,10 +54,25 @@ def fingerprint(*facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def code_digest(*modules: ModuleType) -> str:
-    """A digest of the source text of modules: what they make is made anew when they change."""
-    sources = [Path(module.__file__ or "").read_bytes() for module in modules]
-    return hashlib.sha256(b"\0".join(sources)).hexdigest()
+def code_digest(*parts: Any) -> str:
+    """A digest of what modules, classes or functions do: their code without comments, docstrings and layout.
+
+    What they make is made anew when they change.
+    """
+    return hashlib.sha256("\0".join(_plain(getsource(part)) for part in parts).encode()).hexdigest()
+
+
+def _plain(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_text(statement)]
+    return ast.unparse(tree)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Whether a statement is a docstring, of whatever."""
+    return isinstance(statement, ast.Expr) and isinstance(getattr(statement.value, "value", None), str)
 
 
 def fingerprint_path(shard: Path) -> Path:
@@ -65,16 +81,13 @@ def fingerprint_path(shard: Path) -> Path:
 
 
 def finished_rows(shard: Path, expected: str) -> list[dict[str, Any]] | None:
-    """The rows of a shard that is finished under this very fingerprint, else None."""
-    if not (shard.is_file() and fingerprint_path(shard).is_file()):
-        return None
-    written = json.loads(fingerprint_path(shard).read_text())
-    return written["rows"] if written["fingerprint"] == expected else None
+    """The rows of a shard that is finished under this very fingerprint, else None; also where one file is damaged."""
+    written = read_json(fingerprint_path(shard))
+    same = shard.is_file() and written.get("fingerprint") == expected and written.get("bytes") == shard.stat().st_size
+    return written.get("rows") if same else None
 
 
 def finish(shard: Path, expected: str, rows: list[dict[str, Any]]) -> None:
     """Declare a shard finished."""
-    write_text(
-        fingerprint_path(shard),
-        json.dumps({"fingerprint": expected, "rows": rows}) + "\n",
-    )
+    facts = {"fingerprint": expected, "bytes": shard.stat().st_size, "rows": rows}
+    write_text(fingerprint_path(shard), json.dumps(facts) + "\n")

@@ -14,6 +14,7 @@ from dda.core.alignment import Recipe, align_fake, draw_recipe
 from dda.core.errors import SetupError
 from dda.core.jpeg import jpeg_facts
 from dda.core.labels import SPLITS
+from dda.core.reconstruction import centre
 from dda.core.seeds import generator
 from dda.core.splits import shard_of
 from dda.io import photos, shards, tables
@@ -109,20 +110,18 @@ def write_pairs(params: Params, path: Path, vae: str, members: list[Row]) -> lis
 def pair_members(params: Params, vae: str, source: Row, row: Row) -> list[tuple[str, bytes]]:
     """The three members of one pair; what was done goes into `row`."""
     image_id = source["image_id"]
-    real = photos.read_bytes(params.paths.photos / source["path"])
-    if photos.sha256(real) != source["sha256"]:
-        raise photos.PhotoRejected("changed since it was indexed")
+    real = photos.read_indexed(params.paths.photos / source["path"], source["sha256"])
     photo = photos.decode(real, source["width"] * source["height"])
     recipe = recipe_of(params, source)
-    pixels, jpeg = align_fake(photo.pixels, reconstruction_of(params, vae, source), recipe, photo.jpeg)
-    untouched = photo.converted is None and photo.format in (
-        *photos.JPEG_FORMATS,
-        "PNG",
-    )
-    sides = {
-        "real": real if untouched else photos.encode_png(photo.pixels),
-        "fake": jpeg or photos.encode_png(pixels),
-    }
+    fake = reconstruction_of(params, vae, source)
+    window = centre(photo.pixels, *fake.shape[:2])
+    pixels, jpeg = align_fake(window, fake, recipe, photo.jpeg)
+    if window.shape == photo.pixels.shape:
+        untouched = photo.converted is None and photo.format in (*photos.JPEG_FORMATS, "PNG")
+        sides = {"real": real if untouched else photos.encode_png(window), "fake": jpeg or photos.encode_png(pixels)}
+    else:  # `fit: crop` (paper): the real cannot stay the file that it was, so both become PNG, the fake of its JPEG
+        left = photos.decode(jpeg, window.size).pixels if jpeg else pixels
+        sides = {"real": photos.encode_png(window), "fake": photos.encode_png(left)}
     row |= {"real_weight": recipe.real_weight, "jpeg_matched": bool(jpeg)}
     members = []
     for side, content in sides.items():

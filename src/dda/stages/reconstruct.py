@@ -1,7 +1,11 @@
 """index x one VAE -> reconstructions: shards of lossless PNG, and a manifest.    dda reconstruct tiny"""
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -9,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from dda import catalog
-from dda.core import reconstruction
+from dda.core import precision, reconstruction, seeds
 from dda.core.errors import SetupError
-from dda.core.reconstruction import psnr, reconstruct
+from dda.core.reconstruction import Pixels, RoundTrip, centre, fit_to_stride, psnr
 from dda.core.splits import shard_of
-from dda.io import atomic, devices, photos, shards, tables, vaes
-from dda.io.progress import tracked
+from dda.io import atomic, devices, executors, photos, progress, reconstructor, shards, tables, threads, vaes
+from dda.io.reconstructor import NOT_FINITE, Facts, Model, Sample
 from dda.params import Params
 
 COLUMNS = {
@@ -28,42 +32,119 @@ COLUMNS = {
     "seconds": "Float64",
     "error": "str",
 }
-Rows = list[dict[str, Any]]
+PIXEL_FACTS = ("class", "stride", "latent_channels", "time_axis")
+MANIFEST = "manifest.parquet"
+BATCHES_AHEAD = 2
+MAX_WAITING_PIXELS = 100_000_000  # for encoding
+Row = dict[str, Any]
+Rows = list[Row]
+Member = tuple[int, Rows]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to make shards of one set."""
+
+    folder: Path
+    photos: Path
+    model: Model
+    trip: RoundTrip
+    batch_pixels: int
+    origin: str
 
 
 def run(params: Params, vae: str) -> None:
     """Reconstruct every used photo once; shards that are finished under the same fingerprint are kept."""
-    row = catalog.get("vaes", vae)
-    folder = params.paths.reconstructions / vae
-    atomic.remove_leftovers(folder)
-    index = tables.records(tables.read(params.paths.index))
-    used = [photo for photo in index if photo["error"] is None]
-    worker = ShardWorker(params, row, folder)
-    plan = worker.plan(used)
-    remove_others(folder, plan)
-    rows = [
-        line for number in tracked(sorted(plan), f"reconstruct {vae}") for line in worker.shard(number, plan[number])
-    ]
+    rebuild(params, vae, catalog.get("vaes", vae))
+
+
+def rebuild(params: Params, name: str, row: Mapping[str, Any]) -> None:
+    """`run` for a VAE by its row."""
+    folder = params.paths.reconstructions / name
+    plan = planned(params)
+    started = time.monotonic()
+    kind, cpus_per_worker = params.reconstruct.executor, params.reconstruct.cpus_per_worker
+    with atomic.tidy(folder), executors.start(kind, cpus_per_worker) as executor:
+        job = job_of(params, row, folder, executor)
+        finished = {number: kept_rows(job, number, members) for number, members in plan.items()}
+        todo = [(number, plan[number]) for number, rows in finished.items() if rows is None]
+        (folder / MANIFEST).unlink(missing_ok=True)  # it would name places in shards that are not the same any more
+        remove_others(folder, plan)
+        total = sum(len(members) for _, members in todo)
+        with progress.shown(f"reconstruct {name}", total, "photos") as advance:
+            finished.update(executor.map(partial(make_shard, job), todo, advance) if todo else [])
+    rows = sorted((line for made in finished.values() for line in made or []), key=lambda line: line["image_id"])
+    tables.write(folder / MANIFEST, rows, COLUMNS)
+    summarise(name, rows, total, time.monotonic() - started, job.model.precision)
     failed = [line for line in rows if line["error"]]
     if len(failed) > params.reconstruct.max_failed * len(rows):
         raise SetupError(f"{len(failed)} of {len(rows)} photos failed, the first: {failed[0]}")
-    tables.write(
-        folder / "manifest.parquet",
-        sorted(rows, key=lambda line: line["image_id"]),
-        COLUMNS,
+
+
+def planned(params: Params) -> dict[int, Rows]:
+    """The used photos of each shard, by shard number, those that pass through the VAE together side by side."""
+    index = tables.read(params.paths.index)
+    used = tables.records(index[index["error"].isna()][["image_id", "path", "sha256", "width", "height"]])
+    plan: dict[int, Rows] = {}
+    for photo in sorted(used, key=lambda photo: str(photo["image_id"])):
+        plan.setdefault(shard_of(photo["image_id"], params.reconstruct.shards), []).append(photo)
+    return dict(sorted(plan.items()))
+
+
+def job_of(params: Params, row: Mapping[str, Any], folder: Path, executor: executors.Executor) -> Job:
+    """What workers need to know; the precision is chosen here, once for a set."""
+    trip = RoundTrip(
+        stride=row["stride"],
+        latent_channels=row["latent_channels"],
+        time_axis=row.get("time_axis", False),
+        fit=params.reconstruct.fit,
+        posterior=params.reconstruct.posterior,
+        seed=params.reconstruct.seed,
+        **params.reconstruct.tiles.model_dump(),
     )
-    good = [line["psnr"] for line in rows if not line["error"]]
-    mean_db = np.mean(good) if good else float("nan")
-    print(f"{vae}: {len(rows)} photos = {len(good)} reconstructed (mean {mean_db:.2f} dB) + {len(failed)} failed")
+    pixel_facts = {key: row.get(key) for key in PIXEL_FACTS}
+    made_by = [pixel_facts, vaes.identity(row), asdict(trip), shards.code_digest(*code())]
+    facts: Facts = tuple(sorted(row.items()))
+    chosen: str = params.reconstruct.precision
+    if chosen == "auto":
+        chosen = fastest_precision(folder / "precision.json", shards.fingerprint(made_by), facts, trip, executor)
+    model = Model(facts, chosen, params.reconstruct.compile)
+    origin = shards.fingerprint(made_by, chosen, model.compile, params.reconstruct.batch_pixels)
+    return Job(folder, params.paths.photos, model, trip, params.reconstruct.batch_pixels, origin)
 
 
-def remove_others(folder: Path, plan: dict[int, Rows]) -> None:
-    """Delete shards of an earlier plan: DVC keeps this folder between runs, so that a killed run can go on."""
-    wanted = {shard_path(folder, number) for number in plan}
-    for shard in folder.glob("shard-*.tar"):
-        if shard not in wanted:
-            shard.unlink()
-            shards.fingerprint_path(shard).unlink(missing_ok=True)
+def code() -> tuple[Any, ...]:
+    """Whatever decides the bytes of a shard: modules, and functions of modules that do other things besides."""
+    here = (make_shard, batches, open_batch, encode, cut, pictures)
+    return reconstruction, precision, seeds, reconstructor, photos, shards.write_shard, vaes.load, devices.take, *here
+
+
+def fastest_precision(path: Path, key: str, facts: Facts, trip: RoundTrip, executor: executors.Executor) -> str:
+    """The precision that a set was begun with, else the fastest exact enough of a worker's device, written down."""
+    known = atomic.read_json(path)
+    if known.get("key") == key and known.get("precision") in vaes.PRECISIONS:
+        return str(known["precision"])
+    found = next(executor.map(measure_precision, [(facts, trip)], str))
+    atomic.write_json(path, {"key": key, **found})
+    return str(found["precision"])
+
+
+def measure_precision(item: tuple[Facts, RoundTrip], _report: executors.Report) -> dict[str, Any]:
+    """Task: the fastest precision of this worker's device that is exact enough."""
+    return reconstructor.fastest(*item)
+
+
+def kept_rows(job: Job, number: int, members: Rows) -> Rows | None:
+    """The manifest rows of a shard that is finished; None also where a photo that failed may do better now."""
+    rows = shards.finished_rows(shard_path(job.folder, number), shard_fingerprint(job, members))
+    failed = {row["image_id"]: row["error"] for row in rows or [] if row["error"]}
+    tried = (open_batch(job, [photo])[0] for photo in members if photo["image_id"] in failed)
+    return rows if all(failed[sample.image_id] in (sample.error, NOT_FINITE) for sample in tried) else None
+
+
+def shard_fingerprint(job: Job, members: Rows) -> str:
+    """A digest of everything that makes a shard."""
+    return shards.fingerprint(job.origin, [(photo["image_id"], photo["sha256"]) for photo in members])
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -71,95 +152,96 @@ def shard_path(folder: Path, number: int) -> Path:
     return folder / f"shard-{number:05d}.tar"
 
 
-class ShardWorker:
-    """Makes shards with one VAE, which is loaded when the first shard needs it."""
+def remove_others(folder: Path, plan: dict[int, Rows]) -> None:
+    """Delete shards of an earlier plan: DVC keeps this folder between runs, so that a killed run can go on."""
+    wanted = {shard_path(folder, number) for number in plan}
+    for shard in folder.glob("shard-*.tar"):
+        if shard not in wanted:
+            shards.fingerprint_path(shard).unlink(missing_ok=True)
+            shard.unlink()
 
-    def __init__(self, params: Params, row: dict[str, Any], folder: Path) -> None:
-        self.params, self.row, self.folder = params, row, folder
-        code = shards.code_digest(reconstruction, photos)
-        self.origin = [row, vaes.identity(row), params.reconstruct.batch_pixels, code]
-        self.vae: Any = None
 
-    def plan(self, used: Rows) -> dict[int, Rows]:
-        """The photos of each shard, by shard number."""
-        number = {photo["image_id"]: shard_of(photo["image_id"], self.params.reconstruct.shards) for photo in used}
-        ordered = sorted(used, key=lambda photo: (number[photo["image_id"]], photo["image_id"]))
-        return {n: list(members) for n, members in groupby(ordered, lambda photo: number[photo["image_id"]])}
+def make_shard(job: Job, item: Member, report: executors.Report) -> tuple[int, Rows]:
+    """Task: make one shard. Decoding and encoding go on in threads beside the VAE, and memory holds a few batches."""
+    number, members = item
+    path = shard_path(job.folder, number)
+    shards.fingerprint_path(path).unlink(missing_ok=True)
+    rows = {photo["image_id"]: {"image_id": photo["image_id"], "shard": path.name, "error": None} for photo in members}
+    work = reconstructor.ready(job.model, job.trip, job.batch_pixels)
+    largest = max(photo["height"] * photo["width"] for photo in members)
+    waiting = max(2, min(4 * devices.threads(), MAX_WAITING_PIXELS // largest))
+    with ThreadPoolExecutor(devices.threads()) as pool:
+        opened = threads.ahead(pool, partial(open_batch, job), batches(job, members), BATCHES_AHEAD)
+        encoded = threads.ahead(pool, encode, work.stream(opened), waiting)
+        places = shards.write_shard(path, pictures(encoded, rows, report))
+    for name, (offset, size) in places.items():
+        rows[name.removesuffix(".png")] |= {"offset": offset, "size": size}
+    devices.release_memory()
+    finished = list(rows.values())
+    shards.finish(path, shard_fingerprint(job, members), finished)
+    return number, finished
 
-    def shard(self, number: int, members: Rows) -> Rows:
-        """The manifest rows of one shard, made now or kept from before."""
-        path = shard_path(self.folder, number)
-        content = [(photo["image_id"], photo["sha256"]) for photo in members]
-        expected = shards.fingerprint(self.origin, content)
-        kept = shards.finished_rows(path, expected)
-        if kept is not None:
-            return kept
-        shards.fingerprint_path(path).unlink(missing_ok=True)
-        rows = {
-            photo["image_id"]: {
-                "image_id": photo["image_id"],
-                "shard": path.name,
-                "error": None,
-            }
-            for photo in members
-        }
-        pictures = dict(self.pictures(members, rows))
-        places = shards.write_shard(path, ((f"{name}.png", pictures[name]) for name in sorted(pictures)))
-        for name, (offset, size) in places.items():
-            rows[name.removesuffix(".png")] |= {"offset": offset, "size": size}
-        finished = list(rows.values())
-        shards.finish(path, expected, finished)
-        return finished
 
-    def pictures(self, members: Rows, rows: dict[str, dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
-        """(image id, PNG bytes) of every photo that went well; the others get their reason into `rows`."""
-        by_size = sorted(
-            members,
-            key=lambda photo: (photo["height"], photo["width"], photo["image_id"]),
-        )
-        for (height, width), same in groupby(by_size, lambda photo: (photo["height"], photo["width"])):
-            waiting = list(same)
-            portion = max(1, self.params.reconstruct.batch_pixels // (height * width))
-            for start in range(0, len(waiting), portion):
-                yield from self.batch(waiting[start : start + portion], rows)
+def batches(job: Job, members: Rows) -> Iterator[Rows]:
+    """Photos that pass through the VAE at one size, in portions of at most `batch_pixels`."""
 
-    def batch(self, members: Rows, rows: dict[str, dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
-        """One batch of photos of one size through the VAE."""
-        decoded = {}
-        for photo in members:
-            try:
-                decoded[photo["image_id"]] = self.decode(photo)
-            except photos.PhotoRejected as rejection:
-                rows[photo["image_id"]]["error"] = str(rejection)
-        if not decoded:
-            return
-        started = time.monotonic()
+    def key(photo: Row) -> tuple[int, int]:
+        return job.trip.fitted(photo["height"], photo["width"])
+
+    for (height, width), same in groupby(sorted(members, key=lambda photo: (key(photo), photo["image_id"])), key):
+        waiting = list(same)
+        portion = max(1, job.batch_pixels // max(1, height * width))
+        yield from (waiting[start : start + portion] for start in range(0, len(waiting), portion))
+
+
+def open_batch(job: Job, members: Rows) -> list[Sample]:
+    """The photos of a batch, read and fitted; one that is not what was indexed has its reason."""
+    samples = []
+    for photo in members:
         try:
-            fakes = reconstruct(self.loaded_vae(), np.stack(list(decoded.values())), self.row["stride"])
-        except FloatingPointError as error:
-            for image_id in decoded:
-                rows[image_id]["error"] = str(error)
-            return
-        seconds = (time.monotonic() - started) / len(decoded)
-        for (image_id, real), fake in zip(decoded.items(), fakes, strict=True):
-            facts = {
-                "width": fake.shape[1],
-                "height": fake.shape[0],
-                "psnr": psnr(real, fake),
-                "seconds": seconds,
-            }
-            rows[image_id] |= facts
-            yield image_id, photos.encode_png(fake)
+            content = photos.read_indexed(job.photos / photo["path"], photo["sha256"])
+            pixels = photos.as_rgb(photos.decode(content, photo["width"] * photo["height"]).pixels)
+            if 0 in job.trip.fitted(*pixels.shape[:2]):
+                raise photos.PhotoRejected(f"a side below {job.trip.stride} px: nothing is left to crop to")
+            samples.append(Sample(photo["image_id"], pixels, fit_to_stride(pixels, job.trip)))
+        except photos.PhotoRejected as rejection:
+            samples.append(Sample(photo["image_id"], error=str(rejection)))
+    return samples
 
-    def decode(self, photo: dict[str, Any]) -> Any:
-        """A photo's RGB pixels, if it is still the file that was indexed."""
-        content = photos.read_bytes(self.params.paths.photos / photo["path"])
-        if photos.sha256(content) != photo["sha256"]:
-            raise photos.PhotoRejected("changed since it was indexed")
-        return photos.as_rgb(photos.decode(content, photo["width"] * photo["height"]).pixels)
 
-    def loaded_vae(self) -> Any:
-        """The VAE, on the best device of this machine."""
-        if self.vae is None:
-            self.vae = vaes.load(self.row, devices.best())
-        return self.vae
+def encode(sample: Sample) -> tuple[Row, bytes]:
+    """A sample's facts for the manifest, and its fake as PNG, cut back to the size that it has."""
+    if sample.error or sample.fake is None or sample.photo is None:
+        return {"image_id": sample.image_id, "error": sample.error}, b""
+    fake, photo = cut(sample.fake, sample.photo)
+    facts = {"width": fake.shape[1], "height": fake.shape[0], "psnr": psnr(photo, fake), "seconds": sample.seconds}
+    return {"image_id": sample.image_id, **facts}, photos.encode_png(fake)
+
+
+def cut(fake: Pixels, photo: Pixels) -> tuple[Pixels, Pixels]:
+    """Fake and photo at the size that both have: the padding cut off the one, or the rest of a crop off the other."""
+    height, width = (min(sides) for sides in zip(fake.shape[:2], photo.shape[:2], strict=True))
+    return fake[:height, :width], centre(photo, height, width)
+
+
+def pictures(
+    encoded: Iterator[tuple[Row, bytes]], rows: dict[str, Row], report: executors.Report
+) -> Iterator[tuple[str, bytes]]:
+    """The members of a shard, as they come; what is known of each goes into `rows`."""
+    for facts, content in encoded:
+        rows[facts["image_id"]] |= facts
+        report(1)
+        if content:
+            yield f"{facts['image_id']}.png", content
+
+
+def summarise(name: str, rows: Rows, n_made: int, seconds: float, chosen: str) -> None:
+    """Print what became of every photo, how many a second, and why others failed."""
+    good = [line["psnr"] for line in rows if not line["error"]]
+    reasons = Counter(str(line["error"]) for line in rows if line["error"])
+    mean_db = np.mean(good) if good else float("nan")
+    n_failed, n_kept = len(rows) - len(good), len(rows) - n_made
+    print(f"{name}: {len(rows)} photos = {len(good)} reconstructed (mean {mean_db:.2f} dB) + {n_failed} failed")
+    print(f"{name}: {n_made} made now in {chosen}, {n_made / seconds:.2f} a second, and {n_kept} kept from before")
+    for reason, count in reasons.most_common():
+        print(f"{name}: {count} failed: {reason}")

@@ -1,0 +1,231 @@
+"""Reconstruction against a plain loop, in one run.    python bench/reconstruct.py --vae FOLDER --photos FOLDER
+
+The plain loop is what one would write first: one image, float32, open, encode and decode, save. The engine is the stage
+itself on the same photos and VAE, from the index to the manifest. The photos of 2N and 4N are copies of those of N, so
+that the work is exactly two and four times as much. The engine's rate is that of its last three quarters, without what
+processes and models take to load; the whole time is told beside it.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from measure import measured
+from PIL import Image
+
+from dda import catalog, params, quiet
+from dda.io import devices
+
+ROOT = Path(__file__).parents[1]
+SD21 = {
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "block_out_channels": (128, 256, 512, 512),
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "sample_size": 768,
+}
+
+
+def main() -> None:
+    """Measure, and print what was measured."""
+    options = parsed()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        row = row_of(options.vae, folder)
+        photos = photos_of(options, folder)
+        print(f"{options.vae} on {len(photos)} photos, {described(photos)}; {machine()}", flush=True)
+        plain = measured(__file__, "plain", {"row": row, "photos": photos, "precision": options.plain_precision})
+        print(f"plain loop, {options.plain_precision}: {line(plain)}", flush=True)
+        slots = devices.slots(options.cpus_per_worker)
+        runs = {}
+        for times in (1, 2, 4):
+            label, count = f"{times}N".removeprefix("1"), times * len(photos)
+            task = {
+                "folder": str(folder / label),
+                "row": row,
+                "photos": repeated(photos, count),
+                "engine": vars(options),
+            }
+            runs[label] = measured(__file__, "engine", task)
+            print(f"engine, {label:>2} = {count} photos: {line(runs[label])}", flush=True)
+        conclude(plain, runs, len(photos), len(slots))
+
+
+def parsed() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--vae", default="tiny", help="a row of the catalog, a diffusers folder, or sd21-random")
+    parser.add_argument("--photos", default="embedded", help="a folder, or embedded")
+    parser.add_argument(
+        "--size", default="", help="only photos of this size, such as 640x480; others are resized to it"
+    )
+    parser.add_argument("--n", type=int, default=16, help="photos of the first of three sizes of the set")
+    parser.add_argument("--precision", default="auto", help="of the engine")
+    parser.add_argument("--plain-precision", default="float32", help="of the plain loop")
+    parser.add_argument("--compile", action="store_true", help="the engine uses torch.compile")
+    parser.add_argument("--batch-pixels", type=int, default=600_000, help="through the VAE at once")
+    parser.add_argument("--cpus-per-worker", type=int, default=1, help="as in params.yaml")
+    parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        kind, task = options.work
+        {"plain": plain_loop, "engine": engine}[kind](json.loads(Path(task).read_text()))
+        sys.exit()
+    return options
+
+
+def row_of(name: str, folder: Path) -> dict[str, Any]:
+    """A row of the catalog, or one for a diffusers folder."""
+    if name in catalog.table("vaes"):
+        return catalog.get("vaes", name)
+    if name == "sd21-random":
+        import torch
+        from diffusers import AutoencoderKL
+
+        torch.manual_seed(0)
+        AutoencoderKL(**SD21).save_pretrained(folder / name)
+    path = folder / name if name == "sd21-random" else Path(name).resolve()
+    config = json.loads((path / "config.json").read_text())
+    blocks = config.get("decoder_block_out_channels") or config["block_out_channels"]
+    facts = {"class": config["_class_name"], "path": str(path), "stride": 2 ** (len(blocks) - 1), "licence": "unknown"}
+    return facts | {"latent_channels": config["latent_channels"]}
+
+
+def photos_of(options: argparse.Namespace, folder: Path) -> list[str]:
+    """Paths of N photos."""
+    if options.photos == "embedded":
+        from dda.embedded.photos import tiles
+
+        source = folder / "photos"
+        source.mkdir()
+        for name, content in tiles():
+            (source / name).write_bytes(content)
+    else:
+        source = Path(options.photos).resolve()
+    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    chosen = found[:: max(1, len(found) // options.n)][: options.n]
+    if not options.size:
+        return [str(path) for path in chosen]
+    resized = folder / "resized"
+    resized.mkdir()
+    for number, path in enumerate(chosen):
+        with Image.open(path) as image:
+            image.convert("RGB").resize(tuple(map(int, options.size.split("x")))).save(
+                resized / f"{number}.jpg", quality=95
+            )
+    return [str(path) for path in sorted(resized.iterdir())]
+
+
+def repeated(photos: list[str], count: int) -> list[str]:
+    """So many photos, taking all of them again and again."""
+    return [photos[number % len(photos)] for number in range(count)]
+
+
+def plain_loop(task: dict[str, Any]) -> None:
+    """One image after the other; prints its time without what loading takes."""
+    import numpy as np
+    import torch
+
+    from dda.io import vaes
+
+    device = devices.best()
+    vae = vaes.load(task["row"], device, task["precision"]).to(memory_format=torch.contiguous_format)
+    stride = task["row"]["stride"]
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.monotonic()
+        for number, path in enumerate(task["photos"]):
+            photo = Image.open(path).convert("RGB")
+            photo = photo.crop((0, 0, photo.width - photo.width % stride, photo.height - photo.height % stride))
+            values = torch.from_numpy(np.asarray(photo).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+            with torch.no_grad():
+                encoded = vae.encode(values.to(device, vae.dtype))
+                latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
+                decoded = vae.decode(latents).sample.float().clamp(-1, 1)[0].permute(1, 2, 0).cpu().numpy()
+            Image.fromarray(((decoded + 1) * 127.5).round().astype("uint8")).save(Path(folder) / f"{number}.png")
+        seconds = time.monotonic() - started
+        print(json.dumps({"seconds": seconds, "rate": len(task["photos"]) / seconds}))
+
+
+def engine(task: dict[str, Any]) -> None:
+    """The stage, on an index of these photos; prints its time, and for how long the model computed."""
+    from dda.io import photos, progress, tables
+    from dda.stages import index, reconstruct
+
+    folder, options = Path(task["folder"]), task["engine"]
+    (folder / "data/photos").mkdir(parents=True)
+    for number, path in enumerate(task["photos"]):
+        shutil.copyfile(path, folder / f"data/photos/{number:06d}{Path(path).suffix.lower()}")
+    values = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    changes = {key: options[key] for key in ("precision", "compile", "batch_pixels", "cpus_per_worker")}
+    values["reconstruct"] |= changes
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    os.chdir(folder)
+    chosen = params.load(Path("params.yaml"))
+    rows = [index.index_file(path, chosen.paths.photos, chosen.index) for path in photos.find(chosen.paths.photos)]
+    tables.write(chosen.paths.index, rows, index.COLUMNS)
+    moments: list[float] = []
+
+    @contextlib.contextmanager
+    def watched(_name: str, _total: int, _unit: str = "") -> Iterator[Callable[[int], None]]:
+        yield lambda _count: moments.append(time.monotonic())
+
+    progress.shown = watched
+    started = time.monotonic()
+    reconstruct.rebuild(chosen, "vae", task["row"])
+    ended = time.monotonic()
+    made = tables.read(chosen.paths.reconstructions / "vae/manifest.parquet")
+    first = max(1, len(moments) // 4)
+    rate = (len(moments) - first) / (ended - moments[first - 1])
+    facts = {"seconds": ended - started, "rate": rate, "psnr_db": float(made["psnr"].mean())}
+    print(json.dumps(facts | {"model_s": float(made["seconds"].mean())}))
+
+
+def conclude(plain: dict[str, Any], runs: dict[str, dict[str, Any]], count: int, workers: int) -> None:
+    """Print ratio, share of the model's time, growth of time and memory."""
+    last = runs["4N"]
+    whole, before = 4 * count / last["seconds"], plain["rate"]
+    print(f"engine against plain loop: {last['rate'] / before:.2f} times as many photos a second")
+    print(f"with the start of processes and models at 4N: {whole / before:.2f} times as many")
+    print(f"the model computes {last['model_s'] * last['rate'] / workers:.0%} of the time of {workers} worker(s)")
+    for label in ("2N", "4N"):
+        time_, memory = (runs["N"]["rate"] / runs[label]["rate"], runs[label]["peak_bytes"] / runs["N"]["peak_bytes"])
+        print(f"{label}: {time_:.2f} of linear growth of time, {memory:.2f} times the memory of N")
+
+
+def line(run: dict[str, Any]) -> str:
+    """A run in words."""
+    quality = f", mean {run['psnr_db']:.2f} dB" if "psnr_db" in run else ""
+    return f"{run['seconds']:.1f} s, {run['rate']:.2f} a second, {run['peak_bytes'] / 2**30:.2f} GiB at most{quality}"
+
+
+def described(photos: list[str]) -> str:
+    """How large the photos are."""
+    pixels = []
+    for path in photos:
+        with Image.open(path) as image:
+            pixels.append(image.width * image.height)
+    return f"{math.fsum(pixels) / len(pixels) / 1e6:.2f} megapixels on average"
+
+
+def machine() -> str:
+    """What this runs on."""
+    import torch
+
+    name = torch.cuda.get_device_name() if devices.gpus() else torch.cpu.get_capabilities().get("cpu_name", "CPU")
+    return f"{name}, {devices.cores()} cores, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    quiet.apply()
+    main()
