@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from dda import quiet
 
 quiet.apply()
 os.environ["PREFECT_API_URL"] = ""
+# a shell starts what it puts into the background with Ctrl-C ignored, and every process of a test would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).parents[1]
 TILES = {"coffee": 3, "chelsea": 2, "portrait": 3, "rocket": 2, "motorcycle": 6, "astronaut": 4}
 SMALL = {
