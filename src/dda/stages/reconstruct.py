@@ -2,10 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ MAX_WAITING_PIXELS = 100_000_000  # for encoding
 Row = dict[str, Any]
 Rows = list[Row]
 Member = tuple[int, Rows]
+Executors = Callable[[], executors.Executor]
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ def rebuild(params: Params, name: str, row: Mapping[str, Any]) -> None:
     folder = params.paths.reconstructions / name
     plan = planned(params)
     started = time.monotonic()
-    kind, cpus_per_worker = params.reconstruct.executor, params.reconstruct.cpus_per_worker
-    with atomic.tidy(folder), executors.start(kind, cpus_per_worker) as executor:
+    start = partial(executors.start, params.reconstruct.executor, params.reconstruct.cpus_per_worker)
+    with atomic.tidy(folder), ExitStack() as block:
+        executor = cache(lambda: block.enter_context(start()))  # only where there is work: it loads torch, or a cluster
         job = job_of(params, row, folder, executor)
         finished = {number: kept_rows(job, number, members) for number, members in plan.items()}
         todo = [(number, plan[number]) for number, rows in finished.items() if rows is None]
@@ -72,7 +75,7 @@ def rebuild(params: Params, name: str, row: Mapping[str, Any]) -> None:
         remove_others(folder, plan)
         total = sum(len(members) for _, members in todo)
         with progress.shown(f"reconstruct {name}", total, "photos") as advance:
-            finished.update(executor.map(partial(make_shard, job), todo, advance) if todo else [])
+            finished.update(executor().map(partial(make_shard, job), todo, advance) if todo else [])
     rows = sorted((line for made in finished.values() for line in made or []), key=lambda line: line["image_id"])
     tables.write(folder / MANIFEST, rows, COLUMNS)
     summarise(name, rows, total, time.monotonic() - started, job.model.precision)
@@ -91,7 +94,7 @@ def planned(params: Params) -> dict[int, Rows]:
     return dict(sorted(plan.items()))
 
 
-def job_of(params: Params, row: Mapping[str, Any], folder: Path, executor: executors.Executor) -> Job:
+def job_of(params: Params, row: Mapping[str, Any], folder: Path, executor: Executors) -> Job:
     """What workers need to know; the precision is chosen here, once for a set."""
     trip = RoundTrip(
         stride=row["stride"],
@@ -119,12 +122,12 @@ def code() -> tuple[Any, ...]:
     return reconstruction, precision, seeds, reconstructor, photos, shards.write_shard, vaes.load, devices.take, *here
 
 
-def fastest_precision(path: Path, key: str, facts: Facts, trip: RoundTrip, executor: executors.Executor) -> str:
+def fastest_precision(path: Path, key: str, facts: Facts, trip: RoundTrip, executor: Executors) -> str:
     """The precision that a set was begun with, else the fastest exact enough of a worker's device, written down."""
     known = atomic.read_json(path)
     if known.get("key") == key and known.get("precision") in vaes.PRECISIONS:
         return str(known["precision"])
-    found = next(executor.map(measure_precision, [(facts, trip)], str))
+    found = next(executor().map(measure_precision, [(facts, trip)], str))
     atomic.write_json(path, {"key": key, **found})
     return str(found["precision"])
 
