@@ -61,7 +61,7 @@ bench: setup
 bench-gpu: setup
 	for compile in "" --compile; do \
 		python bench/reconstruct.py --vae sd21-random --photos "$(BENCH_PHOTOS)" --size 640x480 --n 256 \
-			--plain-precision float16 --batch-pixels 5000000 $$compile $(BENCH_OPTIONS) || exit; \
+			--plain-precision float16 --batch-pixels 5000000 --photos-per-shard 128 $$compile $(BENCH_OPTIONS) || exit; \
 	done
 
 flow: setup

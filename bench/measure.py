@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 SAMPLE_INTERVAL_S = 0.1
+REST = 30  # times as long as looking takes: to count gigabytes of pages needs a good part of a core
 
 
 def measured(script: str, kind: str, task: dict[str, Any]) -> dict[str, Any]:
@@ -41,9 +42,10 @@ class Peak(threading.Thread):
         """Look until the process has ended."""
         with contextlib.suppress(psutil.Error):
             while self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE:
+                began = time.monotonic()
                 everybody = [self.process, *self.process.children(recursive=True)]
                 self.bytes = max(self.bytes, sum(proportional_bytes(one) for one in everybody))
-                time.sleep(SAMPLE_INTERVAL_S)
+                time.sleep(max(SAMPLE_INTERVAL_S, REST * (time.monotonic() - began)))
 
 
 def proportional_bytes(process: psutil.Process) -> int:

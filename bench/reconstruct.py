@@ -7,7 +7,6 @@ processes and models take to load; the whole time is told beside it.
 """
 
 import argparse
-import contextlib
 import json
 import math
 import os
@@ -15,7 +14,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +46,14 @@ def main() -> None:
         plain = measured(__file__, "plain", {"row": row, "photos": photos, "precision": options.plain_precision})
         print(f"plain loop, {options.plain_precision}: {line(plain)}", flush=True)
         slots = devices.slots(options.cpus_per_worker)
-        runs = {}
-        for times in (1, 2, 4):
-            label, count = f"{times}N".removeprefix("1"), times * len(photos)
-            task = {
-                "folder": str(folder / label),
-                "row": row,
-                "photos": repeated(photos, count),
-                "engine": vars(options),
-            }
-            runs[label] = measured(__file__, "engine", task)
-            print(f"engine, {label:>2} = {count} photos: {line(runs[label])}", flush=True)
+        runs, start_s = {}, 0.0
+        for label, count in {"one": 1, "N": len(photos), "2N": 2 * len(photos), "4N": 4 * len(photos)}.items():
+            task = {"folder": str(folder / label), "row": row, "photos": repeated(photos, count)}
+            run = runs[label] = measured(__file__, "engine", task | {"engine": vars(options)})
+            start_s = start_s or run["seconds"] - run["model_s"]
+            run["work_s"] = run["seconds"] - start_s
+            run["rate"] = count / run["work_s"]
+            print(f"engine, {label:>3} = {count} photos: {line(run)}", flush=True)
         conclude(plain, runs, len(photos), len(slots))
 
 
@@ -75,6 +70,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--plain-precision", default="float32", help="of the plain loop")
     parser.add_argument("--compile", action="store_true", help="the engine uses torch.compile")
     parser.add_argument("--batch-pixels", type=int, default=600_000, help="through the VAE at once")
+    parser.add_argument("--photos-per-shard", type=int, default=4, help="of the engine")
     parser.add_argument("--cpus-per-worker", type=int, default=1, help="as in params.yaml")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -159,7 +155,7 @@ def plain_loop(task: dict[str, Any]) -> None:
 
 def engine(task: dict[str, Any]) -> None:
     """The stage, on an index of these photos; prints its time, and for how long the model computed."""
-    from dda.io import photos, progress, tables
+    from dda.io import photos, tables
     from dda.stages import index, reconstruct
 
     folder, options = Path(task["folder"]), task["engine"]
@@ -168,39 +164,33 @@ def engine(task: dict[str, Any]) -> None:
         shutil.copyfile(path, folder / f"data/photos/{number:06d}{Path(path).suffix.lower()}")
     values = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     changes = {key: options[key] for key in ("precision", "compile", "batch_pixels", "cpus_per_worker")}
-    values["reconstruct"] |= changes
+    n_shards = math.ceil(len(task["photos"]) / options["photos_per_shard"])
+    values["reconstruct"] |= changes | {"shards": n_shards}
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
     os.chdir(folder)
     chosen = params.load(Path("params.yaml"))
     rows = [index.index_file(path, chosen.paths.photos, chosen.index) for path in photos.find(chosen.paths.photos)]
     tables.write(chosen.paths.index, rows, index.COLUMNS)
-    moments: list[float] = []
-
-    @contextlib.contextmanager
-    def watched(_name: str, _total: int, _unit: str = "") -> Iterator[Callable[[int], None]]:
-        yield lambda _count: moments.append(time.monotonic())
-
-    progress.shown = watched
     started = time.monotonic()
     reconstruct.rebuild(chosen, "vae", task["row"])
-    ended = time.monotonic()
+    seconds = time.monotonic() - started
     made = tables.read(chosen.paths.reconstructions / "vae/manifest.parquet")
-    first = max(1, len(moments) // 4)
-    rate = (len(moments) - first) / (ended - moments[first - 1])
-    facts = {"seconds": ended - started, "rate": rate, "psnr_db": float(made["psnr"].mean())}
-    print(json.dumps(facts | {"model_s": float(made["seconds"].mean())}))
+    model_s = float(made["seconds"].sum())
+    print(json.dumps({"seconds": seconds, "model_s": model_s, "psnr_db": float(made["psnr"].mean())}))
 
 
 def conclude(plain: dict[str, Any], runs: dict[str, dict[str, Any]], count: int, workers: int) -> None:
     """Print ratio, share of the model's time, growth of time and memory."""
     last = runs["4N"]
     whole, before = 4 * count / last["seconds"], plain["rate"]
+    print(f"processes and models take {runs['one']['seconds'] - runs['one']['model_s']:.1f} s to start")
     print(f"engine against plain loop: {last['rate'] / before:.2f} times as many photos a second")
-    print(f"with the start of processes and models at 4N: {whole / before:.2f} times as many")
-    print(f"the model computes {last['model_s'] * last['rate'] / workers:.0%} of the time of {workers} worker(s)")
-    for label in ("2N", "4N"):
-        time_, memory = (runs["N"]["rate"] / runs[label]["rate"], runs[label]["peak_bytes"] / runs["N"]["peak_bytes"])
-        print(f"{label}: {time_:.2f} of linear growth of time, {memory:.2f} times the memory of N")
+    print(f"with that start, at 4N: {whole / before:.2f} times as many")
+    print(f"the model computes {last['model_s'] / (workers * last['work_s']):.0%} of the time of {workers} worker(s)")
+    for label, times in {"2N": 2, "4N": 4}.items():
+        growth = runs[label]["work_s"] / (times * runs["N"]["work_s"])
+        memory = runs[label]["peak_bytes"] / runs["N"]["peak_bytes"]
+        print(f"{label}: {growth:.2f} of linear growth of time, {memory:.2f} times the memory of N")
 
 
 def line(run: dict[str, Any]) -> str:

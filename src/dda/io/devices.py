@@ -161,11 +161,16 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Give back what is kept for later, on GPU and host: photos of many sizes leave gaps that add up."""
+    """Give back what is kept for later, on GPU and host."""
     import torch
 
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+    trim_heap()
+
+
+def trim_heap() -> None:
+    """Give back what the host keeps for later; what is needed soon costs its page faults once more."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
     if trim:
         trim(0)

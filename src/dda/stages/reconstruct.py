@@ -70,7 +70,8 @@ def rebuild(params: Params, name: str, row: Mapping[str, Any]) -> None:
         executor = cache(lambda: block.enter_context(start()))  # only where there is work: it loads torch, or a cluster
         job = job_of(params, row, folder, executor)
         finished = {number: kept_rows(job, number, members) for number, members in plan.items()}
-        todo = [(number, plan[number]) for number, rows in finished.items() if rows is None]
+        waiting = (number for number, rows in finished.items() if rows is None)
+        todo = sorted(((number, plan[number]) for number in waiting), key=lambda shard: -len(shard[1]))
         (folder / MANIFEST).unlink(missing_ok=True)  # it would name places in shards that are not the same any more
         remove_others(folder, plan)
         total = sum(len(members) for _, members in todo)
@@ -186,14 +187,18 @@ def make_shard(job: Job, item: Member, report: executors.Report) -> tuple[int, R
 
 
 def batches(job: Job, members: Rows) -> Iterator[Rows]:
-    """Photos that pass through the VAE at one size, in portions of at most `batch_pixels`."""
+    """Photos that pass through the VAE at one size, in portions of at most `batch_pixels`.
 
-    def key(photo: Row) -> tuple[int, int]:
-        return job.trip.fitted(photo["height"], photo["width"])
+    The largest come first: those after them find room in the memory that they leave.
+    """
 
-    for (height, width), same in groupby(sorted(members, key=lambda photo: (key(photo), photo["image_id"])), key):
+    def key(photo: Row) -> tuple[int, int, int]:
+        height, width = job.trip.fitted(photo["height"], photo["width"])
+        return -height * width, height, width
+
+    for (pixels, *_), same in groupby(sorted(members, key=lambda photo: (key(photo), photo["image_id"])), key):
         waiting = list(same)
-        portion = max(1, job.batch_pixels // max(1, height * width))
+        portion = max(1, job.batch_pixels // max(1, -pixels))
         yield from (waiting[start : start + portion] for start in range(0, len(waiting), portion))
 
 
