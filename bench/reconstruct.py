@@ -69,7 +69,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--precision", default="auto", help="of the engine")
     parser.add_argument("--plain-precision", default="float32", help="of the plain loop")
     parser.add_argument("--compile", action="store_true", help="the engine uses torch.compile")
-    parser.add_argument("--batch-pixels", type=int, default=600_000, help="through the VAE at once")
+    parser.add_argument("--batch-pixels", type=int, default=300_000, help="through the VAE at once")
     parser.add_argument("--photos-per-shard", type=int, default=4, help="of the engine")
     parser.add_argument("--cpus-per-worker", type=int, default=1, help="as in params.yaml")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)

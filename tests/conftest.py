@@ -45,6 +45,17 @@ def write_project(folder, photos, **changes):
     return parameters.load(folder / "params.yaml")
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """Threads that wait for one another on a busy machine take longer than images of a few thousand pixels."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def tiles():
     """Twenty tiles of six photographs, two for each split: name -> JPEG bytes."""

@@ -12,17 +12,9 @@ from dda.core.precision import MIN_PSNR_DB, agreement_db, passed, probe
 from dda.core.reconstruction import RoundTrip, psnr, rounded, through
 from dda.io import vaes
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TRIP = RoundTrip(4, 4)
 LEVELS = np.linspace(0, 254, 300, dtype=np.float32)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for one another on a busy machine take longer than these small images."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

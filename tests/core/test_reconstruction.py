@@ -26,8 +26,9 @@ from dda.core.reconstruction import (
 )
 from dda.embedded.photos import PHOTOGRAPHS, originals
 from dda.io.vaes import load
-from tests.io.test_vaes import SMALL
+from tests.vaes import SMALL
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 PHOTO = np.asarray(originals(next(one for one in PHOTOGRAPHS if one.name == "astronaut"))[0])
 TRIPS = {kind: RoundTrip(32 if kind == "AutoencoderDC" else 8, 4, kind == "AutoencoderKLQwenImage") for kind in SMALL}
 KL = RoundTrip(8, 4)
@@ -41,15 +42,6 @@ FACTORS = {
 STRIDE_PX = st.sampled_from([2, 3, 4, 8, 16, 32])
 SIDE_PX = st.integers(1, 70)
 TILES = {"tile_above_pixels": 1, "tile_px": 128, "overlap_px": 64}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for one another on a busy machine take longer than these small images."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def lively(vae):

@@ -1,5 +1,6 @@
 """Devices: how many workers a machine has room for, memory that is kept, and what counts as too little of it."""
 
+import ctypes
 import json
 import os
 import platform
@@ -152,6 +153,37 @@ def test_other_errors_are_no_lack_of_memory(error, expected):
 
 def test_memory_of_a_gpu_that_is_not_used_needs_no_release():
     devices.release_memory()
+
+
+KEEPS = """
+import ctypes, sys, time
+import torch
+from dda.io import devices
+
+def resident_mib():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+
+devices.TRIM_INTERVAL_S = float(sys.argv[1])
+devices.take(devices.Slot("cpu", 1))
+devices.take(devices.Slot("cpu", 1))
+before = resident_mib()
+kept = [torch.ones(5 * 2**20) for _ in range(20)]
+last = torch.ones(1)
+del kept
+after = [resident_mib()]
+time.sleep(1.0)
+print(before, after[0], resident_mib())
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="glibc only")
+@pytest.mark.parametrize(("interval_s", "goes_back"), [("60", False), ("0.1", True)])
+def test_freed_memory_is_kept_for_what_comes_next_but_goes_back_from_time_to_time(interval_s, goes_back):
+    command = [sys.executable, "-c", KEEPS, interval_s]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
+    before, freed, later = map(float, out.split())
+    assert freed - before > 300
+    assert (later - before < 100) is goes_back
 
 
 # --- work that is timed

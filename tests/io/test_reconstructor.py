@@ -12,22 +12,14 @@ from dda.core.reconstruction import RoundTrip, fit_to_stride, reconstruct
 from dda.embedded.photos import PHOTOGRAPHS, originals
 from dda.io import devices, reconstructor, vaes
 from dda.io.reconstructor import NOT_FINITE, Model, Reconstructor, Sample
-from tests.io.test_vaes import SMALL
+from tests.vaes import SMALL
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 PHOTO = np.asarray(originals(next(one for one in PHOTOGRAPHS if one.name == "astronaut"))[0])
 TRIP = RoundTrip(4, 4)
 TILES = RoundTrip(4, 4, tile_above_pixels=1, tile_px=64, overlap_px=32)
 TINY = tuple(sorted(catalog.get("vaes", "tiny").items()))
 SIDE_PX = 64
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for one another on a busy machine take longer than these small images."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Stretching(torch.nn.Module):

@@ -339,7 +339,7 @@ def test_the_code_that_decides_pixels_covers_what_makes_a_shard_and_draws_its_no
     assert {"dda.core.seeds", "dda.core.reconstruction", "dda.io.reconstructor", "dda.io.photos"} <= covered
     called = {name for name in inspect.getclosurevars(reconstruct.make_shard).globals if hasattr(reconstruct, name)}
     functions = {name for name in called if inspect.isfunction(getattr(reconstruct, name))}
-    assert functions - covered == {"shard_path", "shard_fingerprint"}
+    assert functions - covered == {"shard_fingerprint"}
 
 
 # --- bad input
@@ -575,6 +575,17 @@ def test_bfloat16_agrees_with_float32_by_45_db(line, tmp_path, monkeypatch):
     found = {name: psnr(pixels(exact[name]), pixels(fast[name])) for name in exact}
     assert min(found.values()) >= 45
     assert max(found.values()) < float("inf")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_vae_agrees_with_the_one_that_is_not(small):
+    plain = pictures(small)
+    params = with_settings(small, compile=True, cpus_per_worker=64)
+    assert touched(params) == ALL
+    assert errors(params) == {}
+    assert min(psnr(pixels(plain[name]), pixels(content)) for name, content in pictures(params).items()) >= 60
+    assert touched(params) == set()
 
 
 # --- what is said

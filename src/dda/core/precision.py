@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dda.core.reconstruction import RoundTrip, through
+from dda.core.reconstruction import RoundTrip, psnr, through
 
 MIN_PSNR_DB = 45.0
 PROBE_PX = 256
@@ -47,5 +47,4 @@ def agreement_db(exact: NDArray[np.float32], fast: NDArray[np.float32]) -> float
     """PSNR in dB between two such results; minus infinity where one is not finite."""
     if not (np.isfinite(exact).all() and np.isfinite(fast).all()):
         return float("-inf")
-    error = np.mean(np.square(exact.astype(np.float64) - fast))
-    return float("inf") if error == 0 else float(10 * np.log10(255.0**2 / error))
+    return psnr(exact, fast)

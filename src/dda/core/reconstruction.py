@@ -63,6 +63,12 @@ def fit_to_stride(photo: Pixels, trip: RoundTrip) -> Pixels:
     return np.pad(photo, ((0, height - photo.shape[0]), (0, width - photo.shape[1]), (0, 0)), mode="reflect")
 
 
+def cut(fake: Pixels, photo: Pixels) -> tuple[Pixels, Pixels]:
+    """Fake and photo at the size that both have: the padding cut off the one, or the rest of a crop off the other."""
+    height, width = (min(sides) for sides in zip(fake.shape[:2], photo.shape[:2], strict=True))
+    return fake[:height, :width], centre(photo, height, width)
+
+
 def posterior_noise(image_ids: Sequence[str], trip: RoundTrip, height: int, width: int) -> NDArray[np.float32] | None:
     """Standard normal noise (N, channels, H / stride, W / stride) from the seed and each id; None for the mode."""
     if trip.posterior == "mode":
@@ -199,7 +205,7 @@ def reconstruct(vae: Any, photos: Pixels, trip: RoundTrip, image_ids: Sequence[s
     return fakes
 
 
-def psnr(photo: Pixels, other: Pixels) -> float:
-    """Peak signal-to-noise ratio in dB of two uint8 images of one shape; infinite where they are equal."""
-    error = np.mean(np.square(photo.astype(np.int32) - other, dtype=np.int32))
+def psnr(photo: NDArray[Any], other: NDArray[Any]) -> float:
+    """Peak signal-to-noise ratio in dB of two images of one shape, levels 0 to 255; infinite where they are equal."""
+    error = np.mean(np.square(np.subtract(photo, other, dtype=np.float32)), dtype=np.float64)
     return float("inf") if error == 0 else float(10 * np.log10(255.0**2 / error))

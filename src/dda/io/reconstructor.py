@@ -15,7 +15,6 @@ from dda.core.precision import MIN_PSNR_DB, agreement_db, passed, probe
 from dda.core.reconstruction import Pixels, RoundTrip, posterior_noise, rounded, through, tile_corners
 from dda.io import devices, vaes
 
-SIZES_PER_TRIM = 16  # after every size it would take 4 % of the time
 NOT_FINITE = "the VAE gave values that are not finite"
 Facts = tuple[tuple[str, Any], ...]
 
@@ -46,7 +45,6 @@ class Reconstructor:
 
     def __init__(self, vae: Any, trip: RoundTrip, batch_pixels: int) -> None:
         self.vae, self.trip, self.batch_pixels = vae, trip, batch_pixels
-        self.sizes: list[tuple[int, int]] = []  # seen since memory was tidied
 
     def stream(self, batches: Iterable[list[Sample]]) -> Iterator[Sample]:
         """Every sample of every batch, in order. The samples of a batch are fitted to one size, or have an error."""
@@ -61,7 +59,6 @@ class Reconstructor:
     def _launch(self, samples: list[Sample]) -> list["Flight"]:
         """Start the VAE on samples of one size; in parts where memory did not suffice before, or does not now."""
         flights: list[Flight] = []
-        self._tidy([size_of(sample) for sample in samples[:1]])
         while samples:
             part, at_once = self._part(samples)
             flight = self._fly(part, at_once)
@@ -75,14 +72,6 @@ class Reconstructor:
                 part[0].error = f"out of memory with {self._told(part[0], 1)}"
             samples = samples[len(part) :]
         return flights
-
-    def _tidy(self, coming: list[tuple[int, int]]) -> None:
-        """Photos of many sizes leave gaps in memory that add up: give them back now and then."""
-        if coming != self.sizes[-1:]:
-            self.sizes += coming
-        if len(self.sizes) > SIZES_PER_TRIM:
-            devices.trim_heap()
-            self.sizes = self.sizes[-1:]
 
     def _part(self, samples: list[Sample]) -> tuple[list[Sample], int]:
         """The first samples that go in together, and how many photos, or tiles of a single one, that are at once."""

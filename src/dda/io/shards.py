@@ -16,6 +16,20 @@ Place = tuple[int, int]
 """Where a member's bytes lie inside its shard: offset and size, in bytes."""
 
 
+def path_of(folder: Path, number: int) -> Path:
+    """Where a shard lies."""
+    return folder / f"shard-{number:05d}.tar"
+
+
+def remove_others(folder: Path, numbers: Iterable[int]) -> None:
+    """Delete shards of an earlier plan: DVC keeps this folder between runs, so that a killed run can go on."""
+    wanted = {path_of(folder, number) for number in numbers}
+    for shard in folder.glob("shard-*.tar"):
+        if shard not in wanted:
+            fingerprint_path(shard).unlink(missing_ok=True)
+            shard.unlink()
+
+
 def write_shard(path: Path, members: Iterable[tuple[str, bytes]]) -> dict[str, Place]:
     """Write (name, bytes) members in the given order; where each one lies. Same members, same bytes of the file."""
     places: dict[str, Place] = {}

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from itertools import groupby
@@ -16,7 +16,7 @@ import numpy as np
 from dda import catalog
 from dda.core import precision, reconstruction, seeds
 from dda.core.errors import SetupError
-from dda.core.reconstruction import Pixels, RoundTrip, centre, fit_to_stride, psnr
+from dda.core.reconstruction import RoundTrip, cut, fit_to_stride, psnr
 from dda.core.splits import shard_of
 from dda.io import atomic, devices, executors, photos, progress, reconstructor, shards, tables, threads, vaes
 from dda.io.reconstructor import NOT_FINITE, Facts, Model, Sample
@@ -65,15 +65,13 @@ def rebuild(params: Params, name: str, row: Mapping[str, Any]) -> None:
     folder = params.paths.reconstructions / name
     plan = planned(params)
     started = time.monotonic()
-    start = partial(executors.start, params.reconstruct.executor, params.reconstruct.cpus_per_worker)
     with atomic.tidy(folder), ExitStack() as block:
-        executor = cache(lambda: block.enter_context(start()))  # only where there is work: it loads torch, or a cluster
+        executor = cache(lambda: block.enter_context(begun(params, row)))  # only for work: it loads torch, or a cluster
         job = job_of(params, row, folder, executor)
         finished = {number: kept_rows(job, number, members) for number, members in plan.items()}
-        waiting = (number for number, rows in finished.items() if rows is None)
-        todo = sorted(((number, plan[number]) for number in waiting), key=lambda shard: -len(shard[1]))
+        todo = [(number, plan[number]) for number, rows in finished.items() if rows is None]
         (folder / MANIFEST).unlink(missing_ok=True)  # it would name places in shards that are not the same any more
-        remove_others(folder, plan)
+        shards.remove_others(folder, plan)
         total = sum(len(members) for _, members in todo)
         with progress.shown(f"reconstruct {name}", total, "photos") as advance:
             finished.update(executor().map(partial(make_shard, job), todo, advance) if todo else [])
@@ -85,14 +83,20 @@ def rebuild(params: Params, name: str, row: Mapping[str, Any]) -> None:
         raise SetupError(f"{len(failed)} of {len(rows)} photos failed, the first: {failed[0]}")
 
 
+def begun(params: Params, row: Mapping[str, Any]) -> AbstractContextManager[executors.Executor]:
+    """Workers; the VAE is on this machine before any of them asks for it, so that it is downloaded once."""
+    vaes.fetch(row)
+    return executors.start(params.reconstruct.executor, params.reconstruct.cpus_per_worker)
+
+
 def planned(params: Params) -> dict[int, Rows]:
-    """The used photos of each shard, by shard number, those that pass through the VAE together side by side."""
+    """The used photos of each shard by its number, the largest first, so that no worker ends long after others."""
     index = tables.read(params.paths.index)
     used = tables.records(index[index["error"].isna()][["image_id", "path", "sha256", "width", "height"]])
     plan: dict[int, Rows] = {}
     for photo in sorted(used, key=lambda photo: str(photo["image_id"])):
         plan.setdefault(shard_of(photo["image_id"], params.reconstruct.shards), []).append(photo)
-    return dict(sorted(plan.items()))
+    return dict(sorted(plan.items(), key=lambda shard: (-len(shard[1]), shard[0])))
 
 
 def job_of(params: Params, row: Mapping[str, Any], folder: Path, executor: Executors) -> Job:
@@ -119,7 +123,7 @@ def job_of(params: Params, row: Mapping[str, Any], folder: Path, executor: Execu
 
 def code() -> tuple[Any, ...]:
     """Whatever decides the bytes of a shard: modules, and functions of modules that do other things besides."""
-    here = (make_shard, batches, open_batch, encode, cut, pictures)
+    here = (make_shard, batches, open_batch, encode, pictures)
     return reconstruction, precision, seeds, reconstructor, photos, shards.write_shard, vaes.load, devices.take, *here
 
 
@@ -140,7 +144,7 @@ def measure_precision(item: tuple[Facts, RoundTrip], _report: executors.Report) 
 
 def kept_rows(job: Job, number: int, members: Rows) -> Rows | None:
     """The manifest rows of a shard that is finished; None also where a photo that failed may do better now."""
-    rows = shards.finished_rows(shard_path(job.folder, number), shard_fingerprint(job, members))
+    rows = shards.finished_rows(shards.path_of(job.folder, number), shard_fingerprint(job, members))
     failed = {row["image_id"]: row["error"] for row in rows or [] if row["error"]}
     tried = (open_batch(job, [photo])[0] for photo in members if photo["image_id"] in failed)
     return rows if all(failed[sample.image_id] in (sample.error, NOT_FINITE) for sample in tried) else None
@@ -151,24 +155,10 @@ def shard_fingerprint(job: Job, members: Rows) -> str:
     return shards.fingerprint(job.origin, [(photo["image_id"], photo["sha256"]) for photo in members])
 
 
-def shard_path(folder: Path, number: int) -> Path:
-    """Where a shard lies."""
-    return folder / f"shard-{number:05d}.tar"
-
-
-def remove_others(folder: Path, plan: dict[int, Rows]) -> None:
-    """Delete shards of an earlier plan: DVC keeps this folder between runs, so that a killed run can go on."""
-    wanted = {shard_path(folder, number) for number in plan}
-    for shard in folder.glob("shard-*.tar"):
-        if shard not in wanted:
-            shards.fingerprint_path(shard).unlink(missing_ok=True)
-            shard.unlink()
-
-
 def make_shard(job: Job, item: Member, report: executors.Report) -> tuple[int, Rows]:
     """Task: make one shard. Decoding and encoding go on in threads beside the VAE, and memory holds a few batches."""
     number, members = item
-    path = shard_path(job.folder, number)
+    path = shards.path_of(job.folder, number)
     shards.fingerprint_path(path).unlink(missing_ok=True)
     rows = {photo["image_id"]: {"image_id": photo["image_id"], "shard": path.name, "error": None} for photo in members}
     work = reconstructor.ready(job.model, job.trip, job.batch_pixels)
@@ -224,12 +214,6 @@ def encode(sample: Sample) -> tuple[Row, bytes]:
     fake, photo = cut(sample.fake, sample.photo)
     facts = {"width": fake.shape[1], "height": fake.shape[0], "psnr": psnr(photo, fake), "seconds": sample.seconds}
     return {"image_id": sample.image_id, **facts}, photos.encode_png(fake)
-
-
-def cut(fake: Pixels, photo: Pixels) -> tuple[Pixels, Pixels]:
-    """Fake and photo at the size that both have: the padding cut off the one, or the rest of a crop off the other."""
-    height, width = (min(sides) for sides in zip(fake.shape[:2], photo.shape[:2], strict=True))
-    return fake[:height, :width], centre(photo, height, width)
 
 
 def pictures(
