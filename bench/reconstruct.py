@@ -25,6 +25,7 @@ from dda import catalog, params, quiet
 from dda.io import devices
 
 ROOT = Path(__file__).parents[1]
+MIN_WORK = 0.5  # of the time that the start takes, which varies by a second or two
 SD21 = {
     "down_block_types": ("DownEncoderBlock2D",) * 4,
     "up_block_types": ("UpDecoderBlock2D",) * 4,
@@ -52,7 +53,8 @@ def main() -> None:
             run = runs[label] = measured(__file__, "engine", task | {"engine": vars(options)})
             start_s = start_s or run["seconds"] - run["model_s"]
             run["work_s"] = run["seconds"] - start_s
-            run["rate"] = count / run["work_s"]
+            if run["work_s"] > MIN_WORK * start_s:
+                run["rate"] = count / run["work_s"]
             print(f"engine, {label:>3} = {count} photos: {line(run)}", flush=True)
         conclude(plain, runs, len(photos), len(slots))
 
@@ -183,7 +185,11 @@ def conclude(plain: dict[str, Any], runs: dict[str, dict[str, Any]], count: int,
     """Print ratio, share of the model's time, growth of time and memory."""
     last = runs["4N"]
     whole, before = 4 * count / last["seconds"], plain["rate"]
-    print(f"processes and models take {runs['one']['seconds'] - runs['one']['model_s']:.1f} s to start")
+    start_s = runs["one"]["seconds"] - runs["one"]["model_s"]
+    print(f"processes and models take {start_s:.1f} s to start")
+    if runs["N"]["work_s"] < MIN_WORK * start_s:
+        print(f"{count} photos take too little time beside that to tell a rate: take more, with --n")
+        return
     print(f"engine against plain loop: {last['rate'] / before:.2f} times as many photos a second")
     print(f"with that start, at 4N: {whole / before:.2f} times as many")
     print(f"the model computes {last['model_s'] / (workers * last['work_s']):.0%} of the time of {workers} worker(s)")
@@ -196,7 +202,8 @@ def conclude(plain: dict[str, Any], runs: dict[str, dict[str, Any]], count: int,
 def line(run: dict[str, Any]) -> str:
     """A run in words."""
     quality = f", mean {run['psnr_db']:.2f} dB" if "psnr_db" in run else ""
-    return f"{run['seconds']:.1f} s, {run['rate']:.2f} a second, {run['peak_bytes'] / 2**30:.2f} GiB at most{quality}"
+    rate = f", {run['rate']:.2f} a second" if "rate" in run else ""
+    return f"{run['seconds']:.1f} s{rate}, {run['peak_bytes'] / 2**30:.2f} GiB at most{quality}"
 
 
 def described(photos: list[str]) -> str:

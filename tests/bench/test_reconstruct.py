@@ -1,5 +1,6 @@
 """The benchmark runs and says what it must; how fast, no test asks."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -10,11 +11,18 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "bench/reconstruct.py"
 SAYS = (
     r"plain loop, \w+: [\d.]+ s, [\d.]+ a second, [\d.]+ GiB at most",
-    r"engine, 4N = \d+ photos: .* mean -?[\d.]+ dB",
+    r"engine, +4N = \d+ photos: .*[\d.]+ GiB at most, mean -?[\d.]+ dB",
+    r"processes and models take [\d.]+ s to start",
+)
+CONCLUDES = (
     r"engine against plain loop: [\d.]+ times as many photos a second",
     r"the model computes \d+% of the time of \d+ worker",
     r"4N: [\d.]+ of linear growth of time, [\d.]+ times the memory of N",
 )
+
+
+def missing(sentences, out):
+    return [sentence for sentence in sentences if not re.search(sentence, out)]
 
 
 def said(*options):
@@ -25,7 +33,26 @@ def said(*options):
 @pytest.mark.slow
 def test_the_engine_is_measured_against_a_plain_loop_in_one_run():
     out = said("--n", "2", "--cpus-per-worker", "64")
-    assert [line for line in SAYS if not re.search(line, out)] == []
+    assert missing(SAYS, out) == []
+    assert "2 photos take too little time beside that to tell a rate: take more, with --n" in out
+
+
+def test_rates_and_growth_are_told_without_the_start(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    spec = importlib.util.spec_from_file_location("bench_reconstruct", SCRIPT)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    runs = {"one": {"seconds": 11.0, "model_s": 1.0}}
+    for label, n, work_s, gib in (("N", 20, 10.0, 1.0), ("2N", 40, 20.0, 1.1), ("4N", 80, 44.0, 1.2)):
+        facts = {"seconds": 10.0 + work_s, "work_s": work_s, "rate": n / work_s, "model_s": 2 * work_s * 0.9}
+        runs[label] = facts | {"peak_bytes": gib * 2**30}
+    bench.conclude({"rate": 0.8}, runs, 20, 2)
+    out = capsys.readouterr().out
+    assert missing(CONCLUDES, out) == []
+    assert "start\nengine against plain loop: 2.27 times" in out
+    assert "with that start, at 4N: 1.85 times" in out
+    assert "computes 90% of the time of 2 worker" in out
+    assert "4N: 1.10 of linear growth of time, 1.20 times the memory of N" in out
 
 
 @pytest.mark.gpu
@@ -33,5 +60,5 @@ def test_the_architecture_of_stable_diffusion_is_measured_on_a_gpu():
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
-    out = said("--vae", "sd21-random", "--size", "640x480", "--n", "32", "--plain-precision", "float16")
-    assert [line for line in SAYS if not re.search(line, out)] == []
+    out = said("--vae", "sd21-random", "--size", "640x480", "--n", "256", "--plain-precision", "float16")
+    assert missing(SAYS + CONCLUDES, out) == []
