@@ -21,6 +21,7 @@ import yaml
 from dda import catalog
 from dda.app import get
 from dda.core.errors import SetupError
+from tests.web import serving
 
 GET_SET = """
 import json, sys
@@ -75,13 +76,8 @@ def site(tmp_path_factory):
     server.folder, server.address = folder, f"http://127.0.0.1:{server.server_port}"
     server.sent, server.let_go = threading.Event(), threading.Event()
     server.let_go.set()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.let_go.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield server
 
 
 @pytest.fixture

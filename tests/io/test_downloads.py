@@ -17,6 +17,7 @@ import pytest
 
 from dda.core.errors import SetupError
 from dda.io import downloads, progress
+from tests.web import serving
 
 PIECE = 10 * 2**20  # in which http_get writes to the disk
 N_BYTES = 24 * 10**6
@@ -86,13 +87,8 @@ def site(content):
     server.cuts, server.requests = [], []
     server.held, server.let_go = threading.Event(), threading.Event()
     server.address = f"http://127.0.0.1:{server.server_port}/photos.zip"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.let_go.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield server
 
 
 @pytest.fixture
