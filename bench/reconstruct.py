@@ -53,7 +53,7 @@ def main() -> None:
             run = runs[label] = measured(__file__, "engine", task | {"engine": vars(options)})
             start_s = start_s or run["seconds"] - run["model_s"]
             run["work_s"] = run["seconds"] - start_s
-            if run["work_s"] > MIN_WORK * start_s:
+            if run["work_s"] >= MIN_WORK * start_s:
                 run["rate"] = count / run["work_s"]
             print(f"engine, {label:>3} = {count} photos: {line(run)}", flush=True)
         conclude(plain, runs, len(photos), len(slots))
@@ -67,7 +67,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--size", default="", help="only photos of this size, such as 640x480; others are resized to it"
     )
-    parser.add_argument("--n", type=int, default=16, help="photos of the first of three sizes of the set")
+    parser.add_argument("--n", type=int, default=96, help="photos of the first of three sizes of the set")
     parser.add_argument("--precision", default="auto", help="of the engine")
     parser.add_argument("--plain-precision", default="float32", help="of the plain loop")
     parser.add_argument("--compile", action="store_true", help="the engine uses torch.compile")
@@ -112,9 +112,11 @@ def photos_of(options: argparse.Namespace, folder: Path) -> list[str]:
     else:
         source = Path(options.photos).resolve()
     found = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    chosen = found[:: max(1, len(found) // options.n)][: options.n]
+    if not found:
+        sys.exit(f"no photos in {source}: name another folder")
+    chosen = repeated([str(path) for path in found[:: max(1, len(found) // options.n)]], options.n)
     if not options.size:
-        return [str(path) for path in chosen]
+        return chosen
     resized = folder / "resized"
     resized.mkdir()
     for number, path in enumerate(chosen):
@@ -187,12 +189,15 @@ def conclude(plain: dict[str, Any], runs: dict[str, dict[str, Any]], count: int,
     whole, before = 4 * count / last["seconds"], plain["rate"]
     start_s = runs["one"]["seconds"] - runs["one"]["model_s"]
     print(f"processes and models take {start_s:.1f} s to start")
-    if runs["N"]["work_s"] < MIN_WORK * start_s:
-        print(f"{count} photos take too little time beside that to tell a rate: take more, with --n")
+    if "rate" not in last:
+        print(f"{4 * count} photos take too little time beside that to tell a rate: take more, with --n")
         return
     print(f"engine against plain loop: {last['rate'] / before:.2f} times as many photos a second")
     print(f"with that start, at 4N: {whole / before:.2f} times as many")
     print(f"the model computes {last['model_s'] / (workers * last['work_s']):.0%} of the time of {workers} worker(s)")
+    if "rate" not in runs["N"]:
+        print(f"{count} photos take too little time beside that start to tell growth: take more, with --n")
+        return
     for label, times in {"2N": 2, "4N": 4}.items():
         growth = runs[label]["work_s"] / (times * runs["N"]["work_s"])
         memory = runs[label]["peak_bytes"] / runs["N"]["peak_bytes"]

@@ -1,5 +1,6 @@
 """The benchmark runs and says what it must; how fast, no test asks."""
 
+import argparse
 import importlib.util
 import re
 import subprocess
@@ -34,14 +35,19 @@ def said(*options):
 def test_the_engine_is_measured_against_a_plain_loop_in_one_run():
     out = said("--n", "2", "--cpus-per-worker", "64")
     assert missing(SAYS, out) == []
-    assert "2 photos take too little time beside that to tell a rate: take more, with --n" in out
+    assert "8 photos take too little time beside that to tell a rate: take more, with --n" in out
 
 
-def test_rates_and_growth_are_told_without_the_start(monkeypatch, capsys):
+@pytest.fixture
+def bench(monkeypatch):
     monkeypatch.syspath_prepend(SCRIPT.parent)
     spec = importlib.util.spec_from_file_location("bench_reconstruct", SCRIPT)
-    bench = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(bench)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_rates_and_growth_are_told_without_the_start(bench, capsys):
     runs = {"one": {"seconds": 11.0, "model_s": 1.0}}
     for label, n, work_s, gib in (("N", 20, 10.0, 1.0), ("2N", 40, 20.0, 1.1), ("4N", 80, 44.0, 1.2)):
         facts = {"seconds": 10.0 + work_s, "work_s": work_s, "rate": n / work_s, "model_s": 2 * work_s * 0.9}
@@ -55,10 +61,27 @@ def test_rates_and_growth_are_told_without_the_start(monkeypatch, capsys):
     assert "4N: 1.10 of linear growth of time, 1.20 times the memory of N" in out
 
 
+def test_growth_is_not_told_where_the_start_hides_it(bench, capsys):
+    runs = {"one": {"seconds": 11.0, "model_s": 1.0}, "N": {"work_s": 2.0}}
+    runs["4N"] = {"seconds": 18.0, "work_s": 8.0, "rate": 10.0, "model_s": 7.0}
+    bench.conclude({"rate": 4.0}, runs, 20, 1)
+    out = capsys.readouterr().out
+    assert "2.50 times as many" in out
+    assert "20 photos take too little time beside that start to tell growth: take more, with --n" in out
+    assert "linear" not in out
+
+
+def test_photos_are_taken_again_where_there_are_too_few(bench, tmp_path):
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).touch()
+    options = argparse.Namespace(photos=str(tmp_path), n=7, size="")
+    assert [Path(path).stem for path in bench.photos_of(options, tmp_path)] == list("abcabca")
+
+
 @pytest.mark.gpu
 def test_the_architecture_of_stable_diffusion_is_measured_on_a_gpu():
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
-    out = said("--vae", "sd21-random", "--size", "640x480", "--n", "256", "--plain-precision", "float16")
+    out = said("--vae", "sd21-random", "--size", "640x480", "--n", "1024", "--plain-precision", "float16")
     assert missing(SAYS + CONCLUDES, out) == []
