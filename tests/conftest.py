@@ -21,7 +21,7 @@ TILES = {"coffee": 3, "chelsea": 2, "portrait": 3, "rocket": 2, "motorcycle": 6,
 SMALL = {
     "index": {"max_failed": 0.9},
     "reconstruct": {"shards": 3},
-    "audit": {"min_pairs_per_split": 1},
+    "audit": {"min_pairs_per_split": 1, "bootstrap_samples": 100, "gallery_pairs": 2},
     "train": {"epochs": 2, "windows_per_pair": 1, "batch_pairs": 5},
     "report": {"bootstrap_samples": 100, "gallery_pairs": 2},
 }

@@ -38,19 +38,21 @@ def refused(tmp_path):
 
 
 def put(values, place, value):
-    """The values with one of them changed; `place` as a message writes it, such as `align.train.max_real_weight`."""
+    """The values with one of them changed; `place` as a message writes it, such as `align.train.steps.0.cutoff`."""
     *sections, key = place.split(".")
     inner = values
     for section in sections:
-        inner = inner[section]
-    inner[key] = value
+        inner = inner[int(section) if section.isdigit() else section]
+    inner[int(key) if key.isdigit() else key] = value
     return values
 
 
 def test_the_default_file_is_read_as_it_stands(values):
     loaded = params.load(DEFAULT)
     assert loaded.index.seed == values["index"]["seed"]
-    assert loaded.align.train.max_real_weight == values["align"]["train"]["max_real_weight"]
+    assert [step.step for step in loaded.align.train.steps] == [
+        one["step"] for one in values["align"]["train"]["steps"]
+    ]
     assert loaded.paths.photos == Path(values["paths"]["photos"])
 
 
@@ -60,8 +62,10 @@ def test_the_default_file_is_read_as_it_stands(values):
         ("tarin", "train"),
         ("index.sead", "seed"),
         ("paths.fotos", "photos"),
-        ("align.train.max_weight", "max_real_weight"),
-        ("align.held_out.jpeg_probabilty", "jpeg_probability"),
+        ("align.train.variant", "variants"),
+        ("align.train.steps.0.cut_off", "cutoff"),
+        ("align.held_out.steps.2.buy", "by"),
+        ("audit.limits.spectra", "spectrum"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_known_one(wrong, right, values, refused):
@@ -92,7 +96,7 @@ def test_a_key_that_is_no_word_is_a_mistake(key, values, refused):
 def test_all_mistakes_are_told_at_once(values, refused):
     del values["report"]
     del values["audit"]["min_pairs_per_split"]
-    places = {"tarin": 1, "index.seed": "x", "align.train.mix_probability": 2, "train.vaes": ["tinny"]}
+    places = {"tarin": 1, "index.seed": "x", "align.train.steps.2.probability": 2, "train.vaes": ["tinny"]}
     for place, value in places.items():
         put(values, place, value)
     message = refused(values)
@@ -139,8 +143,10 @@ def test_a_value_of_the_wrong_kind_is_named_with_its_place(place, value, values,
         ("index.fractions.val", -0.1),
         ("index.min_side_px", 0),
         ("reconstruct.shards", 0),
-        ("align.train.mix_probability", -0.5),
-        ("align.held_out.max_real_weight", 2),
+        ("align.train.steps.2.probability", -0.5),
+        ("align.held_out.steps.0.cutoff", 0),
+        ("align.train.steps.0.real_weight.1", 2),
+        ("audit.limits.block_grid", 0.4),
         ("train.epochs", -1),
         ("train.lr", 0),
         ("train.lr", float("nan")),
@@ -158,12 +164,12 @@ def test_a_missing_section_is_named(section, values, refused):
     assert f"  {section}: missing" in refused(values)
 
 
-@pytest.mark.parametrize("place", ["paths.rejected", "index.seed", "align.held_out", "align.train.max_real_weight"])
+@pytest.mark.parametrize("place", ["paths.rejected", "index.seed", "align.held_out", "align.train.steps.0.cutoff"])
 def test_a_missing_value_is_named(place, values, refused):
     *sections, key = place.split(".")
     inner = values
     for section in sections:
-        inner = inner[section]
+        inner = inner[int(section) if section.isdigit() else section]
     del inner[key]
     assert f"  {place}: missing" in refused(values)
 
@@ -243,3 +249,33 @@ def test_parameters_cannot_be_changed_once_read(section, key):
     loaded = getattr(params.load(DEFAULT), section)
     with pytest.raises(ValidationError, match="frozen"):
         setattr(loaded, key, getattr(loaded, key))
+
+
+# --- steps of the alignment
+
+
+def test_an_unknown_step_is_named_with_the_nearest_known_one(values, refused):
+    message = refused(put(values, "align.train.steps.1", {"step": "mix_pixel", "probability": 1.0}))
+    assert "  align.train.steps.1.step: no step 'mix_pixel'. Did you mean 'mix_pixels'? Known: copy_clipped" in message
+
+
+def test_a_step_without_a_name_is_told(values, refused):
+    message = refused(put(values, "align.train.steps.1", {"probability": 1.0}))
+    assert "  align.train.steps.1.step: missing. Known: mix_pixels" in message
+
+
+def test_a_step_stands_once_in_a_list(values, refused):
+    twice = values["align"]["train"]["steps"][0]
+    message = refused(put(values, "align.train.steps.1", twice))
+    assert "  align.train.steps: names a step twice: mix_frequencies" in message
+
+
+def test_a_range_of_weights_rises(values, refused):
+    message = refused(put(values, "align.train.steps.2.real_weight", [0.8, 0.2]))
+    assert "  align.train.steps.2.real_weight: must rise: 0.8 is above 0.2" in message
+
+
+@pytest.mark.parametrize("bands", [[6, 15], [-1, 3], [9, 4], [3]])
+def test_bands_are_two_of_fifteen_that_rise(bands, values, refused):
+    step = {"step": "mix_bands", "probability": 1.0, "real_weight": [0.0, 1.0], "bands": bands}
+    assert "  align.train.steps.1.bands" in refused(put(values, "align.train.steps.1", step))

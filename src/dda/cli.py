@@ -99,6 +99,20 @@ def audit(vae: Vae, params: ParamsFile = DEFAULT) -> None:
 
 
 @app.command()
+def audit_folder(
+    real: Annotated[Path, typer.Argument(metavar="REAL_DIR", help="A folder of real images, at any depth.")],
+    fake: Annotated[Path, typer.Argument(metavar="FAKE_DIR", help="A folder of generated images.")],
+    output: Annotated[Path, typer.Option(help="Where audit.json and audit.html go.")] = Path("audit"),
+    limit: Annotated[float, typer.Option(min=0.5, max=1.0, help="The largest AUROC that a probe may reach.")] = 0.6,
+    max_images: Annotated[int, typer.Option(min=10, help="Of each folder, evenly taken.")] = 2000,
+) -> None:
+    """Two folders of anybody's -> what tells them apart besides generation; exit status 1 where anything does."""
+    from dda.app import audit_folder as verb
+
+    verb.run(real, fake, output, verb.Settings(limit, max_images))
+
+
+@app.command()
 def train(detector: DetectorName, params: ParamsFile = DEFAULT) -> None:
     """Aligned pairs -> detector."""
     checked = load(params)

@@ -8,16 +8,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scipy.fft import dctn
+from scipy.fft import dctn, idctn
 
 from dda.core.alignment import mix_pixels
-from dda.core.bands import BAND_OF, N_BANDS, block_dct, equalise_bands, inverse_dct, mix_bands, mix_frequencies
+from dda.core.bands import (
+    BAND_OF,
+    N_BANDS,
+    block_dct,
+    copy_clipped,
+    equalise_bands,
+    inverse_dct,
+    mix_bands,
+    mix_frequencies,
+)
 from dda.embedded.photos import tiles
 
 PHOTOS = [np.asarray(Image.open(BytesIO(content)).convert("RGB")) for _, content in islice(tiles(), 0, 105, 9)]
 photos = st.sampled_from(range(len(PHOTOS)))
 weights = st.floats(0, 1)
-bands = st.integers(0, N_BANDS)
+bands = st.tuples(st.integers(0, N_BANDS - 1), st.integers(0, N_BANDS - 1)).map(sorted).map(tuple)
+ALL = (0, N_BANDS - 1)
 sides = st.integers(1, 60)
 
 
@@ -55,27 +65,26 @@ def test_coefficients_are_those_of_scipy():
 @given(pairs(), weights)
 def test_all_bands_mixed_are_pixels_mixed_within_one_level(pair, weight):
     real, fake = pair
-    by_band = mix_bands(real, fake, weight, 0).astype(int)
+    by_band = mix_bands(real, fake, weight, ALL).astype(int)
     assert np.abs(by_band - mix_pixels(real, fake, weight)).max() <= 1
 
 
 @settings(max_examples=60, deadline=None)
 @given(pairs(), bands)
-def test_no_weight_and_no_band_give_the_fake_and_all_of_both_the_real(pair, band):
+def test_no_weight_gives_the_fake_and_all_bands_with_all_weight_the_real(pair, some):
     real, fake = pair
-    assert np.array_equal(mix_bands(real, fake, 0.0, band), fake)
-    assert np.array_equal(mix_bands(real, fake, 1.0, N_BANDS), fake)
-    assert np.array_equal(mix_bands(real, fake, 1.0, 0), real)
+    assert np.array_equal(mix_bands(real, fake, 0.0, some), fake)
+    assert np.array_equal(mix_bands(real, fake, 1.0, ALL), real)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), weights, bands)
-def test_bands_that_are_not_chosen_are_untouched_and_the_others_fused(seed, weight, band):
+def test_bands_that_are_not_chosen_are_untouched_and_the_others_fused(seed, weight, some):
     """Levels far from black and white, so that nothing clips; rounding moves a coefficient by less than 8 x 0.5."""
     rng = np.random.default_rng(seed)
     real, fake = (rng.integers(100, 156, (24, 16, 3)).astype(np.uint8) for _ in range(2))
-    mixed, of_real, of_fake = (block_dct(image) for image in (mix_bands(real, fake, weight, band), real, fake))
-    kept = band > BAND_OF
+    mixed, of_real, of_fake = (block_dct(image) for image in (mix_bands(real, fake, weight, some), real, fake))
+    kept = (some[0] > BAND_OF) | (some[1] < BAND_OF)
     assert np.abs((mixed - of_fake)[..., kept]).max(initial=0) <= 4
     fused = weight * of_real + (1 - weight) * of_fake
     assert np.abs((mixed - fused)[..., ~kept]).max(initial=0) <= 4
@@ -110,7 +119,7 @@ def test_a_grey_image_is_fused_as_a_grey_image():
     real, fake = PHOTOS[0][:, :, 0], PHOTOS[1][: PHOTOS[0].shape[0], : PHOTOS[0].shape[1], 0]
     height, width = (min(sides) for sides in zip(real.shape, fake.shape, strict=True))
     real, fake = real[:height, :width], fake[:height, :width]
-    assert mix_bands(real, fake, 0.5, 4).shape == real.shape
+    assert mix_bands(real, fake, 0.5, (4, 14)).shape == real.shape
     assert equalise_bands(real, fake).shape == real.shape
 
 
@@ -148,7 +157,40 @@ def test_frequencies_are_fused_without_a_grid_of_blocks():
     real, fake = PHOTOS[0], blurred(PHOTOS[0])
     steps = [
         np.abs(np.diff(image.astype(float), axis=1)).mean(axis=(0, 2))
-        for image in (real, mix_frequencies(real, fake, 1.0, 0.18), mix_bands(real, fake, 1.0, 4))
+        for image in (real, mix_frequencies(real, fake, 1.0, 0.18), mix_bands(real, fake, 1.0, (4, 14)))
     ]
     strength = [by_place[7::8].mean() / np.delete(by_place, np.s_[7::8]).mean() for by_place in steps]
     assert abs(strength[1] / strength[0] - 1) < 0.5 * abs(strength[2] / strength[0] - 1)
+
+
+def test_frequencies_of_a_grey_image_are_fused_as_those_of_a_coloured_one():
+    real = PHOTOS[0]
+    fake = blurred(real)
+    coloured = mix_frequencies(real, fake, 0.7, 0.13)
+    assert np.array_equal(mix_frequencies(real[:, :, 1], fake[:, :, 1], 0.7, 0.13), coloured[:, :, 1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(pairs(), weights, st.floats(0.05, 0.5))
+def test_what_is_added_is_the_high_pass_of_the_difference(pair, weight, cutoff):
+    """Against the plain formula: every coefficient of both images, none left out."""
+    real, fake = (image.astype(float) for image in pair)
+    height, width = real.shape[:2]
+    radius = np.hypot(np.arange(height)[:, None] / (2 * height), np.arange(width) / (2 * width))
+    taken = weight * (0.5 - 0.5 * np.cos(np.pi * np.clip((radius - cutoff + 0.03) / 0.06, 0, 1)))[:, :, None]
+    spectrum = taken * dctn(real, axes=(0, 1), norm="ortho") + (1 - taken) * dctn(fake, axes=(0, 1), norm="ortho")
+    wanted = np.clip(idctn(spectrum, axes=(0, 1), norm="ortho"), 0, 255)
+    assert np.abs(mix_frequencies(*pair, weight, cutoff) - wanted).max() <= 0.51
+
+
+# --- black and white
+
+
+@settings(max_examples=40, deadline=None)
+@given(pairs())
+def test_black_and_white_are_the_reals_and_nothing_else_changes(pair):
+    real, fake = pair
+    made = copy_clipped(real, fake)
+    clipped = (real == 0) | (real == 255)
+    assert np.array_equal(made[clipped], real[clipped])
+    assert np.array_equal(made[~clipped], fake[~clipped])

@@ -10,7 +10,7 @@ MAY_IMPORT = {
     "stages": {"params", "catalog", "core", "io"},
     "app": {"app", "params", "catalog", "core", "io", "embedded"},
     "embedded": {"embedded", "core", "io"},
-    "params": {"catalog", "core"},
+    "params": {"params", "catalog", "core"},
     "catalog": {"catalog", "core"},
     "io": {"io", "core"},
     "core": {"core"},

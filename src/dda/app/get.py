@@ -12,7 +12,7 @@ from typing import Any
 from dda import catalog
 from dda.core.errors import SetupError, did_you_mean
 from dda.io import archives, atomic, downloads, photos, s3, versioning
-from dda.params import Paths
+from dda.params.sections import Paths
 
 EMBEDDED = "embedded"
 MAX_EXPANSION = 2  # photos hardly shrink in a zip: one that grows to more than twice its size is no set of photos

@@ -4,6 +4,7 @@ The step that the paper's abstract and figure describe ("fusing high frequencies
 blends all coefficients of the whole image by one ratio, which by linearity is a mix of pixels.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,7 @@ from numpy.typing import NDArray
 
 BLOCK_PX = 8
 N_BANDS = 2 * BLOCK_PX - 1
-ROLL_OFF = 0.01  # cycles per pixel
-MARGIN_PX = 32  # mirrored around the image, so that its opposite sides do not meet
+PASSAGE = 0.03  # cycles per pixel, to both sides of a cutoff
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
@@ -59,38 +59,67 @@ def _both_axes(blocks: NDArray[np.float32], matrix: Floats) -> Floats:
     return down.reshape(-1, BLOCK_PX, BLOCK_PX).swapaxes(1, 2).reshape(blocks.shape).astype(np.float32, copy=False)
 
 
-def chosen(first_band: int) -> NDArray[np.bool_]:
-    """Which coefficients (8, 8) belong to the bands from `first_band` on."""
-    return first_band <= BAND_OF
+def chosen(bands: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which coefficients (8, 8) belong to the bands u + v from the first to the last of `bands`, both included."""
+    first, last = bands
+    return (first <= BAND_OF) & (last >= BAND_OF)
 
 
-def mix_bands(real: Pixels, fake: Pixels, real_weight: float, first_band: int) -> Pixels:
-    """`fake` with its bands u + v >= `first_band` blended with its real's.
+def mix_bands(real: Pixels, fake: Pixels, real_weight: float, bands: tuple[int, int]) -> Pixels:
+    """`fake` with the chosen bands of its 8x8 blocks blended with its real's.
 
-    `real_weight * real + (1 - real_weight) * fake`, in uint8 of one shape. Bands below stay what they were,
-    but for rounding and clipping to levels. `first_band` 0 is `mix_pixels`; 15 (N_BANDS) changes nothing.
+    `real_weight * real + (1 - real_weight) * fake`, in uint8 of one shape. Bands not chosen stay what they were,
+    but for rounding and clipping to levels. All bands, (0, 14), are `mix_pixels`.
     """
     difference = real.astype(np.float32) - fake
-    weights = (real_weight * chosen(first_band)).astype(np.float32)
+    weights = (real_weight * chosen(bands)).astype(np.float32)
     return _levels(fake + inverse_dct(block_dct(difference) * weights, fake.shape))
 
 
 def mix_frequencies(real: Pixels, fake: Pixels, real_weight: float, cutoff: float) -> Pixels:
-    """`fake` with its frequencies above `cutoff` (cycles per pixel, to 0.5) blended with its real's.
+    """`fake` with its frequencies above `cutoff` (cycles per pixel) blended with its real's; uint8 of one shape.
 
-    uint8 of one shape. The passage from fake to real is smooth, a logistic of the radial frequency with ROLL_OFF, and
-    over the whole image: what `mix_bands` takes from the real does not continue across the borders of its blocks, and
-    a probe of the 8x8 grid sees that (docs/experiments.md).
+    By the DCT of the whole image, whose mirrored edges need no margin. The passage from fake to real is smooth, half a
+    cosine of the radial frequency, PASSAGE to both sides of the cutoff. What `mix_bands` takes from the real does not
+    continue across the borders of its blocks, and a probe of the 8x8 grid sees that (docs/experiments.md).
     """
-    difference = np.atleast_3d(real).astype(np.float32) - np.atleast_3d(fake)
-    height, width = difference.shape[:2]
-    padded = np.pad(difference, ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0)), mode="symmetric")
-    down, across = np.fft.fftfreq(padded.shape[0]), np.fft.rfftfreq(padded.shape[1])
-    share = real_weight / (1 + np.exp((cutoff - np.hypot(down[:, None], across)) / ROLL_OFF))
-    spectrum = np.fft.rfft2(padded, axes=(0, 1)) * share[:, :, None].astype(np.float32)
-    added = np.fft.irfft2(spectrum, s=padded.shape[:2], axes=(0, 1))
-    inside = added[MARGIN_PX : MARGIN_PX + height, MARGIN_PX : MARGIN_PX + width]
-    return _levels(fake + inside.reshape(fake.shape))
+    difference = np.atleast_3d(np.subtract(real, fake, dtype=np.float32))
+    kept = real_weight * (difference - _low_pass(difference, cutoff))
+    return _levels(fake + kept.reshape(fake.shape))
+
+
+def _low_pass(planes: Floats, cutoff: float) -> Floats:
+    """Planes (H, W, C) without what lies above the cutoff; only coefficients that are not zero are computed."""
+    from scipy import fft
+
+    height, width = planes.shape[:2]
+    share = _passed(height, width, cutoff)
+    rows, columns = share.shape[:2]
+    across = fft.dct(planes, axis=1, norm="ortho")[:, :columns]
+    spectrum = fft.dct(across, axis=0, norm="ortho")[:rows] * share
+    low: Floats = fft.idct(fft.idct(spectrum, n=height, axis=0, norm="ortho"), n=width, axis=1, norm="ortho")
+    return low
+
+
+@lru_cache(maxsize=32)
+def _passed(height: int, width: int, cutoff: float) -> Floats:
+    """The share of each DCT coefficient (k down, l across, 1) that a low pass keeps: 1 far below the cutoff, 0 above.
+
+    Coefficient k of N is the frequency k / 2N cycles per pixel. Rows and columns of zeros are left out.
+    """
+    rows, columns = (min(length, int(2 * length * (cutoff + PASSAGE)) + 1) for length in (height, width))
+    radius = np.hypot(np.arange(rows)[:, None] / (2 * height), np.arange(columns) / (2 * width))
+    passage = np.clip((radius - cutoff + PASSAGE) / (2 * PASSAGE), 0, 1)
+    share: Floats = (0.5 + 0.5 * np.cos(np.pi * passage)).astype(np.float32)[:, :, None]
+    return share
+
+
+def copy_clipped(real: Pixels, fake: Pixels) -> Pixels:
+    """`fake`, black (0) and white (255) wherever its real is, channel by channel; uint8 of one shape.
+
+    A camera's black and white are flat, a decoder's are not, and the shares of such pixels alone would tell them apart.
+    """
+    return np.where((real == 0) | (real == 255), real, fake)
 
 
 def equalise_bands(real: Pixels, fake: Pixels, max_gain: float = 8.0) -> Pixels:

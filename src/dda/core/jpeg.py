@@ -2,24 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, JpegImagePlugin
+from PIL import Image, JpegImagePlugin
+
+from dda.core import buffers
 
 Tables = tuple[tuple[int, ...], ...]
 """Quantisation tables, each 64 divisors in natural (row by row) order; the first is the luminance's."""
 
 SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 GREYSCALE = "4:0:0"
-_BUFFER = Lock()
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,13 @@ def ijg_luminance(quality: int) -> NDArray[np.int64]:
     buffer = BytesIO()
     Image.new("L", (8, 8)).save(buffer, "JPEG", quality=quality)
     return np.array(jpeg_facts(Image.open(buffer)).tables[0])
+
+
+def ijg_facts(quality: int, greyscale: bool) -> JpegFacts:
+    """The compression that Pillow and libjpeg choose for an IJG quality of 1-100: standard tables, 4:2:0, baseline."""
+    buffer = BytesIO()
+    Image.new("L" if greyscale else "RGB", (8, 8)).save(buffer, "JPEG", quality=quality)
+    return jpeg_facts(Image.open(buffer))
 
 
 def jpeg_facts(image: Image.Image) -> JpegFacts:
@@ -98,7 +103,7 @@ def encode_jpeg(pixels: NDArray[np.uint8], facts: JpegFacts) -> bytes:
     try:
         return _saved(picture, options)
     except OSError:  # a progressive file is written in one piece, and noise does not fit into Pillow's buffer for it
-        with _larger_buffer(3 * pixels.size):
+        with buffers.enlarged(3 * pixels.size):
             return _saved(picture, options)
 
 
@@ -106,15 +111,3 @@ def _saved(picture: Image.Image, options: dict[str, Any]) -> bytes:
     buffer = BytesIO()
     picture.save(buffer, "JPEG", **options)
     return buffer.getvalue()
-
-
-@contextmanager
-def _larger_buffer(size_bytes: int) -> Iterator[None]:
-    """Pillow's buffer, enlarged for a moment: it also sets the chunk size of PNG files, whose bytes must not vary."""
-    with _BUFFER:
-        before = ImageFile.MAXBLOCK
-        ImageFile.MAXBLOCK = max(before, size_bytes)
-        try:
-            yield
-        finally:
-            ImageFile.MAXBLOCK = before

@@ -4,12 +4,13 @@ A probe is a logistic regression on a few numbers of each image, judged out of f
 near 1 a detector can learn them instead of traces of generation.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from dda.core.alignment import luminance
 from dda.core.bands import BLOCK_PX
@@ -19,25 +20,22 @@ from dda.core.metrics import Estimate, auroc, bootstrap
 N_RINGS = 24
 SPECTRUM_PX = 256
 FOLDS = 5
+MAX_WORDS = 32
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float64]
 Facts = Mapping[str, Any]
 
-
-@dataclass(frozen=True)
-class Probe:
-    """What a probe found: its AUROC out of fold, made independent of the sign, with an interval over groups."""
-
-    auroc: Estimate
-    images: int
+RING_FREQUENCIES: Values = (np.arange(N_RINGS) + 0.5) / (2 * N_RINGS)
+"""The middle of each ring of `radial_spectrum`, in cycles per pixel."""
 
 
 def pixel_statistics(pixels: Pixels) -> Values:
     """Of an image (H, W, 3) per channel: mean and spread of levels, share of black, of white, and of even levels."""
-    flat = pixels.reshape(-1, pixels.shape[-1])
-    shares = [(flat == 0), (flat == 255), (flat % 2 == 0)]
-    found = [flat.mean(0) / 255, flat.std(0) / 255, *(share.mean(0) for share in shares)]
-    statistics: Values = np.concatenate(found)
+    counts = np.array(Image.fromarray(pixels).histogram(), float).reshape(-1, 256)
+    shares, levels = counts / counts.sum(axis=1, keepdims=True), np.arange(256) / 255
+    mean = shares @ levels
+    spread = np.sqrt(np.maximum(shares @ levels**2 - mean**2, 0))
+    statistics: Values = np.concatenate([mean, spread, shares[:, 0], shares[:, 255], shares[:, ::2].sum(axis=1)])
     return statistics
 
 
@@ -46,14 +44,17 @@ def block_grid(pixels: Pixels) -> Values:
 
     Each phase is the mean absolute step of the luminance there against that of all places; on the grid of a compressed
     image the step between blocks (phase 7) stands out. The strength is phase 7 against the mean of the others.
+    Raises ValueError below 9 pixels a side.
     """
-    levels = luminance(pixels).astype(np.float64)
+    levels = luminance(pixels).astype(np.float32)
+    if min(levels.shape) <= BLOCK_PX:
+        raise ValueError(f"{levels.shape[1]}x{levels.shape[0]} pixels: too small for a grid of {BLOCK_PX}")
     phases = []
     for steps in (np.abs(np.diff(levels, axis=1)).mean(0), np.abs(np.diff(levels, axis=0)).mean(1)):
         by_phase = np.array([steps[phase::BLOCK_PX].mean() for phase in range(BLOCK_PX)])
         phases.append(by_phase / max(by_phase.mean(), 1e-9))
     strength = [phase[-1] - phase[:-1].mean() for phase in phases]
-    grid: Values = np.concatenate([*phases, strength])
+    grid: Values = np.concatenate([*phases, strength]).astype(np.float64)
     return grid
 
 
@@ -77,44 +78,43 @@ def radial_spectrum(pixels: Pixels) -> Values:
 
 
 def encoded(facts: Sequence[Facts]) -> Values:
-    """Facts of files as numbers: numbers stay, words become a column each; a fact that is missing is a word too."""
+    """Facts of files as numbers (N, K): the most frequent values of each fact have a column each, numbers one more.
+
+    A number is also a word: that every fake is 512 pixels wide shows in no sum of widths. None is the lack of a value.
+    """
     columns: list[Values] = []
     for key in facts[0]:
         found = [row[key] for row in facts]
-        said = [None if _is_number(value) else str(value) for value in found]
-        words = sorted({one for one in said if one is not None})
-        columns += [np.array([one == word for one in said], float) for word in words]
-        if any(map(_is_number, found)):
-            columns.append(np.array([float(value) if _is_number(value) else 0.0 for value in found]))
+        frequent = Counter(found).most_common(MAX_WORDS)
+        columns += [np.array([one == word for one in found], float) for word, count in frequent if count > 1]
+        if any(isinstance(value, int | float) for value in found):
+            columns.append(np.array([float(value or 0) for value in found]))
     return np.stack(columns, axis=1)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and not np.isnan(float(value))
+def probe(real: Values, fake: Values, groups: Sequence[Sequence[str]], samples: int, seed: int) -> Estimate:
+    """How well numbers of reals (N, K) and of fakes (M, K) separate them: AUROC out of fold, 0.5 is chance.
 
-
-def probe(real: Values, fake: Values, groups: Sequence[str], samples: int, seed: int) -> Probe:
-    """How well numbers (N, K) of reals and of their fakes separate them, cross-validated by group.
-
-    Raises ValueError where there are fewer than two groups.
+    `groups` names the group of each real and of each fake: no group lies in two folds, and the 95 % interval draws
+    whole groups. Raises ValueError where there are fewer than two groups.
     """
     import pandas as pd
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     values = np.concatenate([real, fake])
     labels = np.repeat([REAL, FAKE], [len(real), len(fake)])
-    names = np.array([*groups, *groups])
-    folds = GroupKFold(min(FOLDS, len(set(groups))), shuffle=True, random_state=seed)
+    names = np.concatenate([np.asarray(side, dtype=str) for side in groups])
+    folds = StratifiedGroupKFold(min(FOLDS, len(set(names))), shuffle=True, random_state=seed)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     scores = cross_val_predict(model, values, labels, groups=names, cv=folds, method="decision_function")
     table = pd.DataFrame({"label": labels, "logit": np.round(scores, 9), "cluster": names})
-    return Probe(bootstrap(auroc, table, samples, seed), len(table))
+    return bootstrap(auroc, table, samples, seed)
 
 
 def spectral_gap(real: Values, fake: Values) -> Values:
-    """Mean real minus fake in dB for each ring, of spectra (N, 24)."""
-    gap: Values = (real - fake).mean(axis=0)
+    """Mean of the reals minus mean of the fakes in dB for each ring, of spectra (N, 24) and (M, 24)."""
+    gap: Values = real.mean(axis=0) - fake.mean(axis=0)
     return gap

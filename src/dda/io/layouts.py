@@ -27,10 +27,15 @@ class LabelledImage:
 
 
 def aligned(folder: Path, split: str) -> Iterator[LabelledImage]:
-    """Both sides of every pair of one split; the generator is the VAE, whose name the folder bears."""
+    """Both sides of every pair of one split; the generator is the VAE, whose name the folder bears.
+
+    A real of which there are several fakes is there once.
+    """
     pair_set = pairs.load(folder, split)
     for row in pair_set.rows:
         for side, label in pairs.SIDES.items():
+            if label == REAL and row["variant"]:
+                continue
             place = (row[f"{side}_offset"], row[f"{side}_size"])
             generator = folder.name if label == FAKE else "real"
             yield LabelledImage(

@@ -1,10 +1,10 @@
 """HTML pages, self-contained: every picture lies inside the file."""
 
 import base64
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from dda.core.metrics import Estimate
 from dda.io.atomic import write_text
 
 MAGIC = {b"\xff\xd8": "jpeg", b"\x89P": "png"}
@@ -14,10 +14,15 @@ def render(template: str, path: Path, content: dict[str, Any]) -> None:
     """Fill a template of this package; text from outside is escaped."""
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters["picture"] = data_address
-    source = (files("dda.io") / "templates" / template).read_text("utf-8")
-    write_text(path, environment.from_string(source).render(**content))
+    loader = jinja2.PackageLoader("dda.io")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters |= {"picture": data_address, "estimate": shown}
+    write_text(path, environment.get_template(template).render(**content))
+
+
+def shown(estimate: dict[str, float] | None) -> str:
+    """A number with its interval, or a dash where there is none."""
+    return str(Estimate(**estimate)) if estimate else "-"
 
 
 def data_address(picture: bytes | Path) -> str:

@@ -33,11 +33,15 @@ class PairSet:
 
 def load(folder: Path, split: str) -> PairSet:
     """The good pairs of a split, in the order of their ids. Raises SetupError where there are none."""
-    rows = [row for row in tables.records(tables.read(folder / "pairs.parquet")) if row["error"] is None]
-    chosen = [row for row in rows if row["split"] == split]
+    chosen = [row for row in good(folder) if row["split"] == split]
     if not chosen:
         raise SetupError(f"no pairs of split {split!r} in {folder}: run `dvc repro align`")
     return PairSet(folder, chosen)
+
+
+def good(folder: Path) -> list[dict[str, Any]]:
+    """The rows of all pairs that did not fail, in the order of their ids."""
+    return [row for row in tables.records(tables.read(folder / "pairs.parquet")) if row["error"] is None]
 
 
 def digest(folder: Path) -> str:

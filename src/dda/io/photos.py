@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from dda.core import buffers
 from dda.core.jpeg import JpegFacts, jpeg_facts, writable
 
 JPEG_FORMATS = ("JPEG", "MPO")
@@ -208,7 +209,8 @@ def as_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     """Lossless PNG bytes at a fast setting."""
     buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    with buffers.steady():
+        Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 

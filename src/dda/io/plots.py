@@ -1,6 +1,7 @@
 """Plots as PNG files, by matplotlib."""
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,51 @@ def training_curves(path: Path, logs: Mapping[str, Sequence[Mapping[str, float]]
     _save(figure, path)
 
 
+def probes(judged: Sequence[Mapping[str, Any]]) -> bytes:
+    """AUROC of each probe with its interval and its limit, and before alignment where that is known; a PNG."""
+    figure, (axis,) = _figure(1)
+    styles = {"before": ("grey", "white", 0.18), "auroc": ("black", "black", 0.0)}
+    names = [one["probe"].replace("_", " ") for one in judged]
+    for row, one in enumerate(judged):
+        for key, (colour, inside, shift) in styles.items():
+            if found := one[key]:
+                axis.plot([found["low"], found["high"]], [row + shift] * 2, "-", color=colour)
+                axis.plot(found["value"], row + shift, "o", color=colour, mfc=inside)
+        axis.plot([one["limit"]] * 2, [row - 0.35, row + 0.35], "-", color=FAKE_COLOUR, linewidth=2)
+    axis.plot([], [], "o", color="black", label="these images")
+    if any(one["before"] for one in judged):
+        axis.plot([], [], "o", color="grey", mfc="white", label="before alignment")
+    axis.plot([], [], "-", color=FAKE_COLOUR, linewidth=2, label="limit")
+    axis.set(yticks=range(len(names)), yticklabels=names, xlim=(0.3, 1.02), xlabel="AUROC out of fold, 0.5 is chance")
+    axis.invert_yaxis()
+    axis.legend(fontsize=8, loc="lower right")
+    return _png(figure)
+
+
+def spectra(frequencies: Any, means_db: Mapping[str, Any], gaps_db: Mapping[str, Any]) -> bytes:
+    """Mean spectra by name, and beside them the gaps real - fake, over cycles per pixel; a PNG."""
+    figure, axes = _figure(2)
+    colours = {"real": REAL_COLOUR, "fake": FAKE_COLOUR, "raw": "grey"}
+    words = {"real": "real", "fake": "fake", "raw": "reconstruction, before alignment"}
+    for axis, lines in zip(axes, (means_db, gaps_db), strict=True):
+        for name, values in lines.items():
+            axis.plot(frequencies, values, color=colours[name], label=words[name], marker=".")
+        axis.set(xlabel="cycles per pixel", xlim=(0, 0.5))
+        axis.legend(fontsize=8)
+    axes[0].set(title="mean power of the luminance", ylabel="dB")
+    axes[1].set(title="real minus fake", ylabel="dB")
+    axes[1].axhline(0, color="black", linewidth=0.8)
+    return _png(figure)
+
+
+def difference(real: Any, fake: Any, gain: float) -> Any:
+    """Grey where two uint8 images agree, brighter where the fake is, `gain` times as strong as it really is."""
+    import numpy as np
+
+    amplified = (fake.astype(np.float32) - real.astype(np.float32)) * gain
+    return np.rint(np.clip(128 + amplified, 0, 255)).astype(np.uint8)
+
+
 def _figure(panels: int) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -87,4 +133,10 @@ def _figure(panels: int) -> tuple[Any, Any]:
 
 def _save(figure: Any, path: Path) -> None:
     with whole(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+        temporary.write_bytes(_png(figure))
+
+
+def _png(figure: Any) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()

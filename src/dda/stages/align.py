@@ -1,25 +1,25 @@
 """reconstructions -> aligned pairs: WebDataset shards per split, and a table of what was done.    dda align tiny"""
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from dda import catalog
-from dda.core.alignment import Recipe, align_fake, draw_recipe
+from dda.core.alignment import MATCH_JPEG, Recipe, align_fake, draw_recipe
 from dda.core.errors import SetupError
-from dda.core.jpeg import jpeg_facts
-from dda.core.labels import SPLITS
+from dda.core.labels import FAKE, REAL, SPLITS
 from dda.core.reconstruction import centre
-from dda.core.seeds import generator
 from dda.core.splits import shard_of
-from dda.io import photos, shards, tables
-from dda.io.progress import tracked
+from dda.io import devices, facts, photos, progress, shards, tables, threads
 from dda.params import Params
+from dda.params.sections import Align
 
 SIDE_COLUMNS = {
     "name": "str",
@@ -33,19 +33,36 @@ SIDE_COLUMNS = {
     "jpeg_quality": "Int64",
     "jpeg_tables": "str",
     "subsampling": "str",
+    "progressive": "boolean",
+}
+# what was done: `steps` says all of it, in order, as JSON; the columns below say the same for tables and queries
+DONE_COLUMNS = {
+    "steps": "str",
+    "real_weight": "Float64",
+    "band_real_weight": "Float64",
+    "first_band": "Int64",
+    "last_band": "Int64",
+    "frequency_real_weight": "Float64",
+    "cutoff": "Float64",
+    "bands_equalised": "boolean",
+    "clipped_copied": "boolean",
+    "jpeg_matched": "str",
 }
 COLUMNS = {
     "image_id": "str",
+    "variant": "Int64",
     "group": "str",
     "split": "str",
     "shard": "str",
-    "real_weight": "Float64",
-    "jpeg_matched": "boolean",
+    **DONE_COLUMNS,
     **{f"real_{name}": kind for name, kind in SIDE_COLUMNS.items()},
     **{f"fake_{name}": kind for name, kind in SIDE_COLUMNS.items()},
     "error": "str",
 }
+AHEAD = 8  # pairs under way or waiting to be written, for each thread
 Row = dict[str, Any]
+Made = tuple[list[Row], list[tuple[str, bytes]]]
+"""The rows of one photo's pairs, and their members of a shard."""
 
 
 def run(params: Params, vae: str) -> None:
@@ -54,15 +71,18 @@ def run(params: Params, vae: str) -> None:
     folder = params.paths.aligned / vae
     sources = joined(params, vae)
     rows: list[Row] = []
-    for (split, number), members in tracked(list(plan(sources, params.align.shards_per_split).items()), f"align {vae}"):
-        rows += write_pairs(params, folder / f"{split}-{number:05d}.tar", vae, members)
+    with progress.shown(f"align {vae}", len(sources), "photos") as advance, ThreadPoolExecutor(devices.cores()) as pool:
+        for (split, number), members in plan(sources, params.align.shards_per_split).items():
+            made = threads.ahead(pool, partial(make_pairs, params, vae), members, AHEAD * devices.cores())
+            rows += write_pairs(folder / f"{split}-{number:05d}.tar", made, advance)
     failed = [row for row in rows if row["error"]]
     if len(failed) > params.align.max_failed * len(rows):
         raise SetupError(
             f"{len(failed)} of {len(rows)} pairs failed, the first: {failed[0]['image_id']}: {failed[0]['error']}"
         )
-    tables.write(folder / "pairs.parquet", sorted(rows, key=lambda row: row["image_id"]), COLUMNS)
-    print(f"{vae}: {len(rows)} reconstructions = {len(rows) - len(failed)} pairs + {len(failed)} failed")
+    tables.write(folder / "pairs.parquet", sorted(rows, key=lambda row: (row["image_id"], row["variant"])), COLUMNS)
+    n_good = len(rows) - len(failed)
+    print(f"{vae}: {len(sources)} reconstructions, {len(rows)} pairs = {n_good} good + {len(failed)} failed")
 
 
 def joined(params: Params, vae: str) -> list[Row]:
@@ -83,72 +103,95 @@ def plan(sources: list[Row], shards_per_split: int) -> dict[tuple[str, int], lis
     return planned
 
 
-def write_pairs(params: Params, path: Path, vae: str, members: list[Row]) -> list[Row]:
-    """One shard, and the rows of its pairs; a pair that fails is a row with its reason."""
-    rows: dict[str, Row] = {}
+def write_pairs(path: Path, made: Iterator[Made], advance: progress.Advance) -> list[Row]:
+    """One shard, and the rows of its pairs, which now know where their images lie."""
+    rows: list[Row] = []
 
     def content() -> Iterator[tuple[str, bytes]]:
-        for source in members:
-            row: Row = {key: source[key] for key in ("image_id", "group", "split")} | {
-                "shard": path.name,
-                "error": None,
-            }
-            rows[source["image_id"]] = row
-            try:
-                yield from pair_members(params, vae, source, row)
-            except (photos.PhotoRejected, ValueError, OSError) as error:
-                row["error"] = str(error)
+        for pairs, members in made:
+            rows.extend(pairs)
+            yield from members
+            advance(1)
 
     places = shards.write_shard(path, content())
-    for row in rows.values():
+    for row in rows:
+        row["shard"] = path.name
         for side in ("real", "fake"):
             if row["error"] is None:
                 row[f"{side}_offset"], row[f"{side}_size"] = places[row[f"{side}_name"]]
-    return list(rows.values())
+    return rows
 
 
-def pair_members(params: Params, vae: str, source: Row, row: Row) -> list[tuple[str, bytes]]:
-    """The three members of one pair; what was done goes into `row`."""
+def make_pairs(params: Params, vae: str, source: Row) -> Made:
+    """The pairs of one photo; where one fails, none has members, and each is a row with the reason."""
+    settings = settings_of(params.align, source)
+    names = {key: source[key] for key in ("image_id", "group", "split")}
+    rows: list[Row] = [{**names, "variant": variant, "error": None} for variant in range(settings.variants)]
+    try:
+        return rows, pair_members(params, vae, source, rows)
+    except (photos.PhotoRejected, ValueError, OSError) as error:
+        return [{**names, "variant": row["variant"], "error": str(error)} for row in rows], []
+
+
+def settings_of(align: Align, source: Row) -> Any:
+    """The settings of a photo's split."""
+    return align.train if source["split"] == "train" else align.held_out
+
+
+def pair_members(params: Params, vae: str, source: Row, rows: list[Row]) -> list[tuple[str, bytes]]:
+    """The real, its fakes and a text about them; what is true of each pair goes into its row."""
     image_id = source["image_id"]
-    real = photos.read_indexed(params.paths.photos / source["path"], source["sha256"])
-    photo = photos.decode(real, source["width"] * source["height"])
-    recipe = recipe_of(params, source)
-    fake = reconstruction_of(params, vae, source)
-    window = centre(photo.pixels, *fake.shape[:2])
-    pixels, jpeg = align_fake(window, fake, recipe, photo.jpeg)
-    if window.shape == photo.pixels.shape:
-        untouched = photo.converted is None and photo.format in (*photos.JPEG_FORMATS, "PNG")
-        sides = {"real": real if untouched else photos.encode_png(window), "fake": jpeg or photos.encode_png(pixels)}
-    else:  # `fit: crop` (paper): the real cannot stay the file that it was, so both become PNG, the fake of its JPEG
-        left = photos.decode(jpeg, window.size).pixels if jpeg else pixels
-        sides = {"real": photos.encode_png(window), "fake": photos.encode_png(left)}
-    row |= {"real_weight": recipe.real_weight, "jpeg_matched": bool(jpeg)}
-    members = []
-    for side, content in sides.items():
-        facts = stored_facts(content)
-        name = f"{image_id}.{side}.{'jpg' if facts['format'] == 'JPEG' else 'png'}"
-        row |= {f"{side}_{key}": value for key, value in {"name": name, **facts}.items()}
-        members.append((name, content))
-    done = {
-        "image_id": image_id,
-        "vae": vae,
-        "label": {"real": 0, "fake": 1},
-        **asdict(recipe),
-        "jpeg_matched": bool(jpeg),
+    content = photos.read_indexed(params.paths.photos / source["path"], source["sha256"])
+    photo = photos.decode(content, source["width"] * source["height"])
+    reconstruction = reconstruction_of(params, vae, source)
+    window = centre(photo.pixels, *reconstruction.shape[:2])
+    whole = window.shape == photo.pixels.shape
+    untouched = whole and photo.converted is None and photo.format in (*photos.JPEG_FORMATS, "PNG")
+    real, stored = named(image_id, "real", content if untouched else photos.encode_png(window))
+    members = [(real["name"], stored)]
+    for row in rows:
+        recipe = draw_recipe(steps_of(params.align, source), params.align.seed, image_id, str(row["variant"]))
+        pixels, jpeg = align_fake(window, reconstruction, recipe, photo.jpeg)
+        if jpeg and not whole:  # `fit: crop` (paper): the real cannot stay the file that it was, so both become PNG
+            pixels, jpeg = np.asarray(Image.open(BytesIO(jpeg))), b""
+        fake, stored = named(image_id, f"fake{row['variant'] or ''}", jpeg or photos.encode_png(pixels))
+        row.update({f"real_{key}": value for key, value in real.items()})
+        row.update({f"fake_{key}": value for key, value in fake.items()} | done(recipe, photo.jpeg is not None))
+        members.append((fake["name"], stored))
+    told = {"image_id": image_id, "vae": vae, "label": {"real": REAL, "fake": FAKE}}
+    told |= {"fakes": {row["fake_name"]: json.loads(row["steps"]) for row in rows}}
+    return [*members, (f"{image_id}.json", (json.dumps(told) + "\n").encode())]
+
+
+def named(image_id: str, word: str, content: bytes) -> tuple[Row, bytes]:
+    """What is true of a stored image, with its name in the shard, and its bytes."""
+    stored = facts.stored(content)
+    end = "jpg" if stored["format"] == "JPEG" else "png"
+    return {"name": f"{image_id}.{word}.{end}", "sha256": photos.sha256(content), **stored}, content
+
+
+def steps_of(align: Align, source: Row) -> Sequence[dict[str, Any]]:
+    """The steps of a photo's split, as plain values."""
+    return [step.model_dump() for step in settings_of(align, source).steps]
+
+
+def done(recipe: Recipe, is_jpeg: bool) -> Row:
+    """What was done to a fake, for its row. A compression that the real does not have was not done."""
+    taken = {step.name: step.settings for step in recipe if is_jpeg or step.name != MATCH_JPEG}
+    pixels, blocks, frequencies = (taken.get(name, {}) for name in ("mix_pixels", "mix_bands", "mix_frequencies"))
+    first, last = blocks.get("bands", (None, None))
+    return {
+        "steps": json.dumps([{"step": name, **settings} for name, settings in taken.items()]),
+        "real_weight": pixels.get("real_weight", 0.0),
+        "band_real_weight": blocks.get("real_weight", 0.0),
+        "first_band": first,
+        "last_band": last,
+        "frequency_real_weight": frequencies.get("real_weight", 0.0),
+        "cutoff": frequencies.get("cutoff"),
+        "bands_equalised": "equalise_bands" in taken,
+        "clipped_copied": "copy_clipped" in taken,
+        "jpeg_matched": taken.get(MATCH_JPEG, {}).get("by"),
     }
-    return [*members, (f"{image_id}.json", (json.dumps(done) + "\n").encode())]
-
-
-def recipe_of(params: Params, source: Row) -> Recipe:
-    """What is drawn for a photo: from the seed and its id alone, by the settings of its split."""
-    settings = params.align.train if source["split"] == "train" else params.align.held_out
-    rng = generator(params.align.seed, "align", source["image_id"])
-    return draw_recipe(
-        rng,
-        settings.mix_probability,
-        settings.max_real_weight,
-        settings.jpeg_probability,
-    )
 
 
 def reconstruction_of(params: Params, vae: str, source: Row) -> Any:
@@ -157,26 +200,3 @@ def reconstruction_of(params: Params, vae: str, source: Row) -> Any:
     shard = params.paths.reconstructions / vae / place["shard"]
     content = shards.read_at(shard, place["offset"], place["size"])
     return photos.decode(content, place["width"] * place["height"]).pixels
-
-
-def stored_facts(content: bytes) -> Row:
-    """Facts of a stored image, read from its bytes as anybody would: the audit compares them between the classes."""
-    with Image.open(BytesIO(content), formats=photos.OPENED_FORMATS) as image:
-        is_jpeg = image.format in photos.JPEG_FORMATS
-        facts: Row = {
-            "sha256": photos.sha256(content),
-            "format": "JPEG" if is_jpeg else image.format,
-        }
-        facts |= {
-            "width": image.width,
-            "height": image.height,
-            "channels": len(image.getbands()),
-        }
-        if is_jpeg:
-            jpeg = jpeg_facts(image)
-            facts |= {
-                "jpeg_quality": jpeg.quality,
-                "jpeg_tables": jpeg.tables_digest,
-                "subsampling": jpeg.subsampling,
-            }
-        return facts

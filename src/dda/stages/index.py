@@ -12,7 +12,8 @@ from dda.core.labels import SPLITS
 from dda.core.splits import split_of
 from dda.io import photos, tables
 from dda.io.progress import tracked
-from dda.params import Index, Params
+from dda.params import Params
+from dda.params.sections import Index
 
 COLUMNS = {
     "image_id": "str",

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dda.core import metrics
@@ -82,21 +81,16 @@ def table_rows(summaries: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
     return [
         {
             "judged": name,
-            "balanced accuracy": shown(summary["balanced_accuracy"]),
-            "AUROC": shown(summary["auroc"]),
-            "accuracy on real": shown(summary["accuracy_real"]),
-            "accuracy on fake": shown(summary["accuracy_fake"]),
+            "balanced accuracy": page.shown(summary["balanced_accuracy"]),
+            "AUROC": page.shown(summary["auroc"]),
+            "accuracy on real": page.shown(summary["accuracy_real"]),
+            "accuracy on fake": page.shown(summary["accuracy_fake"]),
             "real images": str(summary["n_real"]),
             "fake images": str(summary["n_fake"]),
             "unreadable": str(summary["failed"]),
         }
         for name, summary in summaries.items()
     ]
-
-
-def shown(estimate: dict[str, float] | None) -> str:
-    """A number with its interval, or a dash where the benchmark has only one class."""
-    return str(metrics.Estimate(**estimate)) if estimate else "-"
 
 
 def markdown(summaries: dict[str, dict[str, Any]]) -> str:
@@ -151,14 +145,8 @@ def gallery(params: Params, vae: str) -> list[dict[str, Any]]:
                 "real": pair_set.content(row, "real"),
                 "reconstruction": reconstruction,
                 "aligned": pair_set.content(row, "fake"),
-                "difference": photos.encode_png(amplified_difference(real, fake, params.report.difference_gain)),
+                "difference": photos.encode_png(plots.difference(real, fake, params.report.difference_gain)),
                 **{f"{side}_logit": float(table.loc[row[f"{side}_name"], "logit"]) for side in pairs.SIDES},
             }
         )
     return shown_pairs
-
-
-def amplified_difference(real: Any, fake: Any, gain: float) -> Any:
-    """Grey where two uint8 images agree, brighter where the fake is, `gain` times as strong as it really is."""
-    difference = (fake.astype(np.float32) - real.astype(np.float32)) * gain
-    return np.rint(np.clip(128 + difference, 0, 255)).astype(np.uint8)

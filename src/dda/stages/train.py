@@ -18,7 +18,8 @@ from dda.core.seeds import generator
 from dda.io import atomic, detectors, devices, pairs, tracking
 from dda.io.pairs import PairSet
 from dda.io.progress import tracked
-from dda.params import Params, Train
+from dda.params import Params
+from dda.params.sections import Train
 
 Place = tuple[PairSet, dict[str, Any]]
 

@@ -1,26 +1,17 @@
-"""params.yaml as frozen sections, checked at the door: every mistake is named at once, with the nearest known word."""
+"""The sections of params.yaml: which keys there are, and what each may be."""
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
-from dda import catalog
 from dda.catalog.names import Benchmarks, Detectors, Vaes
-from dda.core.errors import SetupError, did_you_mean
+from dda.params.steps import Count, Section, Share, Steps
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1, strict=True)]
 Seed = Annotated[int, Field(ge=0, strict=True)]
+Samples = Annotated[int, Field(ge=100, strict=True)]
+Auroc = Annotated[float, Field(ge=0.5, le=1)]
 
 
 def _relative(path: Path) -> Path:
@@ -37,12 +28,6 @@ def _grouping(pattern: re.Pattern[str]) -> re.Pattern[str]:
 
 Place = Annotated[Path, AfterValidator(_relative)]
 Pattern = Annotated[re.Pattern[str], AfterValidator(_grouping)]
-
-
-class Section(BaseModel):
-    """A part of the parameters: cannot be changed, knows no other keys than its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Paths(Section):
@@ -119,11 +104,10 @@ class Reconstruct(Section):
 
 
 class AlignSettings(Section):
-    """What is done to a pair: chances and the largest share of the real's pixels in its fake."""
+    """How many fakes are made of each reconstruction, and what is done to each, in this order."""
 
-    jpeg_probability: Share
-    mix_probability: Share
-    max_real_weight: Share
+    variants: Count
+    steps: Steps
 
 
 class Align(Section):
@@ -136,11 +120,27 @@ class Align(Section):
     held_out: AlignSettings
 
 
+class Limits(Section):
+    """The largest AUROC that each probe may reach on aligned pairs; 0.5 says nothing about the class."""
+
+    file_facts: Auroc
+    file_size: Auroc
+    pixel_statistics: Auroc
+    block_grid: Auroc
+    spectrum: Auroc
+
+
 class Audit(Section):
-    """Limits of the audit."""
+    """Limits of the audit, and how many pairs are probed with what certainty."""
 
     min_pairs_per_split: Count
     max_unmatched: Share
+    min_psnr_db: Annotated[float, Field(ge=0)]
+    seed: Seed
+    probed_pairs: Count
+    bootstrap_samples: Samples
+    gallery_pairs: Count
+    limits: Limits
 
 
 class Train(Section):
@@ -170,7 +170,7 @@ class Report(Section):
     """How numbers get their intervals, and how many pairs are shown."""
 
     seed: Seed
-    bootstrap_samples: Annotated[int, Field(ge=100, strict=True)]
+    bootstrap_samples: Samples
     gallery_pairs: Count
     difference_gain: Annotated[float, Field(gt=0)]
 
@@ -186,59 +186,3 @@ class Params(Section):
     train: Train
     evaluate: Evaluate
     report: Report
-
-
-def load(path: Path) -> Params:
-    """Read and check a params file. Raises SetupError with one line for each mistake."""
-    if not path.is_file():
-        raise SetupError(f"no {path}: run dda in the project's root, or name a file by --params")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, KeyError, RecursionError) as error:  # what PyYAML raises on odd scalars
-        raise SetupError(f"{path} is not YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise SetupError(f"{path} must hold the sections {', '.join(Params.model_fields)}; it holds {values!r:.80}")
-    checked, mistakes = _validate(values)
-    mistakes += _contradictions(values)
-    if mistakes or checked is None:
-        raise SetupError(f"{path} has {len(mistakes)} mistake(s):\n" + "\n".join(f"  {line}" for line in mistakes))
-    return checked
-
-
-def _validate(values: dict[Any, Any]) -> tuple[Params | None, list[str]]:
-    try:
-        return Params.model_validate(values), []
-    except ValidationError as error:
-        return None, [_sentence(mistake) for mistake in error.errors()]
-
-
-def _contradictions(values: dict[Any, Any]) -> list[str]:
-    """What is wrong between sections; looked for in the plain values, so that it is told beside all other mistakes."""
-    made, trained = (_known_vaes(values.get(section)) for section in ("reconstruct", "train"))
-    return [f"train.vaes: {vae!r} must also stand in reconstruct.vaes" for vae in trained if made and vae not in made]
-
-
-def _known_vaes(section: Any) -> list[str]:
-    names = section.get("vaes") if isinstance(section, dict) else None
-    return [name for name in names if name in catalog.table("vaes")] if isinstance(names, list) else []
-
-
-def _sentence(mistake: Any) -> str:
-    place = ".".join(str(part) for part in mistake["loc"])
-    if mistake["type"] == "extra_forbidden":
-        *parents, key = mistake["loc"]
-        return f"{place}: unknown key. {did_you_mean(str(key), _keys(parents))}"
-    if mistake["type"] == "missing":
-        return f"{place}: missing"
-    message = mistake["msg"].removeprefix("Value error, ")
-    if mistake["type"] == "value_error":
-        return f"{place}: {message}" if place else message
-    return f"{place}: {message}, not {mistake['input']!r}"
-
-
-def _keys(parents: list[Any]) -> list[str]:
-    """The keys that a section knows."""
-    section: Any = Params
-    for parent in parents:
-        section = section.model_fields[parent].annotation
-    return list(section.model_fields)
