@@ -1,0 +1,64 @@
+"""Grid phase: where the 8x8 blocks of an earlier JPEG compression lie in decoded pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dda.core.bands import BASIS, BLOCK_PX
+
+FOUND = 3.0
+"""The least strength of a grid. On photographs without one the first of the phases leads by 2 at most, enlarged ones by
+4; with one, of IJG quality 30 to 97, it leads by more than 4."""
+MIN_BLOCKS = 16
+MAX_BLOCKS = 6_000
+"""More are not looked at: rows of blocks are left out, evenly, so that a large photo takes no longer than a small."""
+SMALL = 0.5  # what compression made 0 comes back as the rounding of pixels, which has a deviation of 0.29
+FINEST_SPREAD = 1e-4  # shares of a picture that is nearly all flat hardly vary
+
+
+@dataclass(frozen=True)
+class GridPhase:
+    """Left edge `x` and upper edge `y` (0-7, pixels) of the first whole block, and how clearly it is that one."""
+
+    x: int
+    y: int
+    strength: float
+
+
+def grid_phase(luminance: NDArray[np.uint8]) -> GridPhase | None:
+    """The phase of the clearest 8x8 grid in luminance (H, W), or None where none stands out or the image is too small.
+
+    Quantisation makes many coefficients of a block 0, and they are found again only where blocks are cut as the
+    encoder cut them. So of all 64 phases the one with the largest share of small coefficients is chosen (the count of
+    Nikoukhah et al., "JPEG Grid Detection based on the Number of DCT Zeros", CVPR Workshops 2019, for whole images).
+    `strength` is its lead over the runner-up, in standard deviations of the other 63 shares (1.4826 times their median
+    absolute deviation): enlarging pixels raises several phases together, compression raises one alone.
+    """
+    if (luminance.shape[0] // BLOCK_PX - 1) * (luminance.shape[1] // BLOCK_PX - 1) < MIN_BLOCKS:
+        return None
+    shares = small_shares(luminance)
+    best = int(shares.argmax())
+    others = np.delete(shares, best)
+    spread = 1.4826 * float(np.median(np.abs(others - np.median(others))))
+    strength = float(shares.flat[best] - others.max()) / max(spread, FINEST_SPREAD)
+    return GridPhase(best % BLOCK_PX, best // BLOCK_PX, strength) if strength >= FOUND else None
+
+
+def small_shares(luminance: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The share in [0, 1] of AC coefficients below SMALL when the first block begins at row y, column x: (8, 8), [y, x].
+
+    Each phase is asked about as many blocks. (H, W) are at least 16.
+    """
+    rows, columns = (side // BLOCK_PX - 1 for side in luminance.shape)
+    every = -(-rows * columns // MAX_BLOCKS)
+    shares = np.empty((BLOCK_PX, BLOCK_PX))
+    for y in range(BLOCK_PX):
+        strips = luminance[y : y + rows * BLOCK_PX].reshape(rows, BLOCK_PX, -1)[::every]
+        down = BASIS @ strips.astype(np.float32)
+        for x in range(BLOCK_PX):
+            coefficients = down[:, :, x : x + columns * BLOCK_PX].reshape(-1, BLOCK_PX) @ BASIS.T
+            small = (np.abs(coefficients) < SMALL).reshape(-1, BLOCK_PX, columns, BLOCK_PX)
+            small[:, 0, :, 0] = False  # the mean of each block
+            shares[y, x] = np.count_nonzero(small) / (small.size - small.size / BLOCK_PX**2)
+    return shares
