@@ -46,7 +46,7 @@ def grid_phase(luminance: NDArray[np.uint8]) -> GridPhase | None:
 
 
 def small_shares(luminance: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The share in [0, 1] of AC coefficients below SMALL when the first block begins at row y, column x: (8, 8), [y, x].
+    """Shares in [0, 1] of AC coefficients below SMALL, (8, 8): at [y, x] with the first block at row y, column x.
 
     Each phase is asked about as many blocks. (H, W) are at least 16.
     """
