@@ -112,7 +112,7 @@ def test_a_file_that_is_named_twice_is_told_once(mixed):
 
 
 def test_a_path_that_is_not_there_and_a_folder_without_files_are_a_wrong_setup(tmp_path):
-    with pytest.raises(SetupError, match="gone.jpg is not there"):
+    with pytest.raises(SetupError, match=r"gone\.jpg is not there"):
         verb.run([tmp_path / "gone.jpg"], tables=False, as_json=True)
     with pytest.raises(SetupError, match="no files in"):
         verb.run([tmp_path], tables=False, as_json=True)
@@ -131,11 +131,14 @@ def test_a_piped_list_has_one_line_for_each_file(mixed, capsys):
     assert by_name["empty.jpg"].split()[1:] == ["-"] * 8 + ["empty", "file"]
 
 
-def test_another_grid_than_the_files_own_is_noted(photo, tmp_path, capsys):
-    photo.save(tmp_path / "first.jpg", quality=70)
-    Image.open(tmp_path / "first.jpg").crop((3, 6, *photo.size)).save(tmp_path / "second.jpg", quality=98)
+def test_a_compression_before_the_file_was_cut_is_noted(photo, tmp_path, capsys, told):
+    photo.resize((200, 200)).save(tmp_path / "first.jpg", quality=70)
+    Image.open(tmp_path / "first.jpg").crop((3, 6, 200, 200)).save(tmp_path / "second.jpg", quality=97)
+    rows = told(tmp_path)
+    assert rows["first.jpg"]["earlier_grid"] is None
+    assert (rows["second.jpg"]["earlier_grid"]["x"], rows["second.jpg"]["earlier_grid"]["y"]) == (5, 2)
     verb.run([tmp_path / "second.jpg"], tables=False, as_json=False)
-    assert "was another JPEG before it was cut" in capsys.readouterr().out
+    assert "was another JPEG before, grid 5,2 (" in capsys.readouterr().out
 
 
 def test_tables_are_printed_as_matrices_each_set_once(mixed, capsys):
@@ -150,13 +153,14 @@ def test_tables_are_printed_as_matrices_each_set_once(mixed, capsys):
 @pytest.mark.parametrize("name", ["[red]brackets[/red].jpg", "two\nlines.jpg", "\x1b[31mred.jpg", "caf\udce9.jpg"])
 def test_a_name_can_neither_mark_up_nor_steer_the_terminal(name, tiles, tmp_path, capsys, told):
     path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(tiles[TILE])
     verb.run([tmp_path], tables=False, as_json=False)
     out = capsys.readouterr().out
     assert len(out.splitlines()) == 2
     assert verb.printable(name) in out
     assert "\x1b" not in out
-    assert list(told(tmp_path)) == [name]
+    assert list(told(tmp_path)) == [path.name]
 
 
 def test_nothing_is_cut_off_on_a_narrow_terminal(capsys, mixed):

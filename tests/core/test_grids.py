@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dda.core.grids import FOUND, grid_phase, small_shares
+from dda.core.grids import FOUND, grid_and_earlier, grid_phase, small_shares
 from dda.embedded.photos import PHOTOGRAPHS, originals
 
 PHOTOS = Path(__file__).parents[2] / "../shared/data/photos"
@@ -46,9 +46,14 @@ def test_what_is_cut_off_moves_the_grid(x, y, quality):
     assert place(phase) == (-x % 8, -y % 8)
 
 
-def test_an_earlier_and_coarser_compression_shows_through_a_later_one():
+def test_an_earlier_and_coarser_compression_shows_beside_the_files_own():
     earlier = cut(compressed(LOSSLESS["coffee"], 75), 3, 6)
-    assert place(grid_phase(grey(compressed(earlier, 97)))) == (5, 2)
+    assert place(grid_and_earlier(grey(compressed(earlier, 97)))[1]) == (5, 2)
+
+
+@pytest.mark.parametrize("quality", [50, 75, 90, 96])
+def test_a_photo_that_was_compressed_once_has_no_earlier_grid(quality):
+    assert grid_and_earlier(grey(compressed(LOSSLESS["astronaut"], quality)))[1] is None
 
 
 @pytest.mark.parametrize("scene", SCENES)

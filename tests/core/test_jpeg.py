@@ -101,10 +101,10 @@ def test_one_other_divisor_in_any_table_makes_the_quality_the_nearest_one(table)
     assert (other.quality, other.quality_exact) == (90, False)
 
 
-@pytest.mark.parametrize(("quality", "factor", "nearest"), [(50, 1.5, 33), (50, 0.5, 75), (80, 1.5, 70), (30, 0.5, 65)])
+@pytest.mark.parametrize(("quality", "factor", "nearest"), [(50, 1.5, 33), (50, 0.5, 75), (80, 1.5, 70)])
 def test_scaled_tables_have_the_quality_that_scales_as_much(quality, factor, nearest):
-    """33 and 75 scale quality 50 by 1.51 and 0.5; 80 and 70 differ by 0.4 to 0.6; 30 and 65 by 1.67 to 0.7."""
-    scaled = np.rint(ijg_tables(quality) * factor).astype(int).clip(1, 255)
+    """Quality 50 is the standard's table, 33 is 1.52 of it, 75 is 0.5, 80 is 0.4, 70 is 0.6."""
+    scaled = np.rint(ijg_tables(quality) * factor).astype(int)
     facts = JpegFacts(tuple(map(tuple, scaled.tolist())), "4:2:0", progressive=False)
     assert abs(facts.quality - nearest) <= 1
 

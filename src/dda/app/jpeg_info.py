@@ -15,7 +15,7 @@ from rich.text import Text
 
 from dda.core.bands import BLOCK_PX
 from dda.core.errors import SetupError
-from dda.core.grids import GridPhase, grid_phase
+from dda.core.grids import GridPhase, grid_and_earlier
 from dda.core.jpeg import Tables
 from dda.io import photos, progress
 
@@ -26,12 +26,13 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Report:
-    """What one file is, or in `error` why it cannot be read."""
+    """What one file is, or in `error` why it cannot be read; `earlier`: a JPEG's second grid, of a JPEG before it."""
 
     path: str
     error: str | None = None
     image: photos.Examined | None = None
     grid: GridPhase | None = None
+    earlier: GridPhase | None = None
 
 
 def run(paths: Sequence[Path], tables: bool, as_json: bool) -> int:
@@ -63,7 +64,8 @@ def examined(files: Sequence[Path]) -> Iterator[Report]:
         except photos.PhotoRejected as rejection:
             yield Report(str(file), str(rejection))
         else:
-            yield Report(str(file), None, image, grid_phase(image.luminance))
+            grid, earlier = grid_and_earlier(image.luminance)
+            yield Report(str(file), None, image, grid, earlier if image.jpeg else None)
 
 
 def print_json(reports: Iterable[Report]) -> int:
@@ -79,7 +81,7 @@ def print_json(reports: Iterable[Report]) -> int:
 
 def facts(report: Report) -> dict[str, Any]:
     """Every fact of a file, None where it has none; tables are 64 divisors each, row by row."""
-    image, grid = report.image, report.grid
+    image = report.image
     jpeg = image.jpeg if image else None
     return {
         "path": report.path,
@@ -94,8 +96,14 @@ def facts(report: Report) -> dict[str, Any]:
         "progressive": jpeg.progressive if jpeg else None,
         "tables_digest": jpeg.tables_digest if jpeg else None,
         "tables": jpeg.tables if jpeg else None,
-        "grid": {"x": grid.x, "y": grid.y, "strength": round(grid.strength, 2)} if grid else None,
+        "grid": place(report.grid),
+        "earlier_grid": place(report.earlier),
     }
+
+
+def place(grid: GridPhase | None) -> dict[str, float] | None:
+    """A grid as the document has it."""
+    return {"x": grid.x, "y": grid.y, "strength": round(grid.strength, 2)} if grid else None
 
 
 def print_table(reports: Iterable[Report], tables: bool) -> int:
@@ -129,19 +137,20 @@ def cells(report: Report) -> list[str]:
         mark = "exact" if jpeg.quality_exact else "nearest"
         scans = "progressive" if jpeg.progressive else "baseline"
         compression = [f"{jpeg.quality} {mark}", jpeg.subsampling, scans, jpeg.tables_digest]
-    grid = report.grid
-    phase = f"{grid.x},{grid.y} ({grid.strength:.1f})" if grid else "none found"
+    phase = in_words(report.grid) if report.grid else "none found"
     return [printable(report.path), image.format, f"{width}x{height}", image.mode, *compression, phase, note(report)]
 
 
 def note(report: Report) -> str:
-    """What the grid says beyond the file's own, which begins in the upper left corner of a JPEG."""
-    image, grid = report.image, report.grid
-    if image is None or grid is None:
-        return ""
-    if image.jpeg is None:
-        return "was a JPEG before"
-    return "" if (grid.x, grid.y) == (0, 0) else "was another JPEG before it was cut"
+    """What a grid tells of the file's past; a JPEG's own begins in its upper left corner."""
+    if report.image and report.image.jpeg is None:
+        return "was a JPEG before" if report.grid else ""
+    return f"was another JPEG before, grid {in_words(report.earlier)}" if report.earlier else ""
+
+
+def in_words(grid: GridPhase) -> str:
+    """A grid as the table has it: left and upper edge of its first block, and the strength."""
+    return f"{grid.x},{grid.y} ({grid.strength:.1f})"
 
 
 def overview(lines: Sequence[Sequence[str]]) -> Table:
