@@ -165,7 +165,7 @@ def test_a_name_can_neither_mark_up_nor_steer_the_terminal(name, tiles, tmp_path
 
 def test_nothing_is_cut_off_on_a_narrow_terminal(capsys, mixed):
     lines = [verb.cells(report) for report in verb.examined([mixed / "deep/er/photo.jpg"])]
-    console = Console(width=100, record=True, file=StringIO())
+    console = Console(width=80, record=True, file=StringIO())
     console.print(verb.overview(lines))
     assert "…" not in console.export_text()
 

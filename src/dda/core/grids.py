@@ -78,8 +78,9 @@ def small_shares(luminance: NDArray[np.uint8]) -> NDArray[np.float64]:
         strips = luminance[y : y + rows * BLOCK_PX].reshape(rows, BLOCK_PX, -1)[::every]
         down = BASIS @ strips.astype(np.float32)
         for x in range(BLOCK_PX):
-            coefficients = down[:, :, x : x + columns * BLOCK_PX].reshape(-1, BLOCK_PX) @ BASIS.T
-            small = (np.abs(coefficients) < SMALL).reshape(-1, BLOCK_PX, columns, BLOCK_PX)
+            # many small products: BLAS would give a large one to threads, which wait for each other on busy cores
+            blocks = down[:, :, x : x + columns * BLOCK_PX].reshape(-1, BLOCK_PX, columns, BLOCK_PX)
+            small = np.abs(blocks @ BASIS.T) < SMALL
             small[:, 0, :, 0] = False  # the mean of each block
             shares[y, x] = np.count_nonzero(small) / (small.size - small.size / BLOCK_PX**2)
     return shares
