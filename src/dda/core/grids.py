@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from dda.core.bands import BASIS, BLOCK_PX
 
-FOUND = 3.0
-"""The least strength of a grid. On photographs without one strength stays below 2.6, with pixels enlarged by repetition
-below 5; with one, of IJG quality 30 to 98, it is above 3.5."""
+FOUND = 3.5
+"""The least strength of a grid. On resized photographs, which have none, strength is at most 3.0, but up to 5 where
+pixels were enlarged by repetition; with a grid of IJG quality 50 to 98 it is above 4."""
 FOUND_EARLIER = 2.0
-"""The least strength of an earlier grid beside a file's own. On photographs that were compressed once: 1.3."""
+"""The least strength of an earlier grid beside a file's own. On photographs that were compressed once it is at most 1.6."""
 MIN_BLOCKS = 16
 MAX_BLOCKS = 6_000
 """More are not looked at: rows of blocks are left out, evenly, so that a large photo takes no longer than a small."""
