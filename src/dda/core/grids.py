@@ -11,7 +11,7 @@ FOUND = 3.5
 """The least strength of a grid. On resized photographs, which have none, strength is at most 3.0, but up to 5 where
 pixels were enlarged by repetition; with a grid of IJG quality 50 to 98 it is above 4."""
 FOUND_EARLIER = 2.0
-"""The least strength of an earlier grid beside a file's own. On photographs that were compressed once it is at most 1.6."""
+"""The least strength of an earlier grid beside a file's own. On photos compressed once it is at most 1.6."""
 MIN_BLOCKS = 16
 MAX_BLOCKS = 6_000
 """More are not looked at: rows of blocks are left out, evenly, so that a large photo takes no longer than a small."""
