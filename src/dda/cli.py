@@ -172,6 +172,19 @@ def detect(
         raise typer.Exit(1)
 
 
+@app.command("jpeg-info")
+def jpeg_info(
+    paths: Annotated[list[Path], typer.Argument(help="Files, and folders with everything below them.")],
+    tables: Annotated[bool, typer.Option("--tables", help="Also print the quantisation tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document with every fact.")] = False,
+) -> None:
+    """How files were compressed: quality, tables, subsampling, and the grid that their pixels show."""
+    from dda.app import jpeg_info as verb
+
+    if verb.run(paths, tables, as_json):
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command; a wrong setup or a failed audit is told in its own words, without a traceback."""
     from dda import quiet

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dda.core.jpeg import GREYSCALE, SUBSAMPLINGS, encode_jpeg, ijg_luminance, jpeg_facts, writable
+from dda.core.jpeg import GREYSCALE, SUBSAMPLINGS, JpegFacts, encode_jpeg, ijg_tables, jpeg_facts, writable
 from dda.embedded.photos import PHOTOGRAPHS, originals
 
 PHOTOGRAPH = next(one for one in PHOTOGRAPHS if one.name == "chelsea")
@@ -78,27 +78,81 @@ def test_the_same_pixels_give_the_very_bytes_of_the_file_the_facts_are_from(qual
     assert encode_jpeg(PHOTO, facts_of(content)) == content
 
 
-@settings(max_examples=30, deadline=None)
-@given(quality=st.integers(1, 100))
+@pytest.mark.parametrize("quality", range(1, 101))
 def test_the_quality_of_ijg_tables_is_exact(quality):
-    assert facts_of(jpeg(PHOTO, quality=quality)).quality == quality
+    for pixels in (PHOTO[:8, :8], GREY[:8, :8]):
+        facts = facts_of(jpeg(pixels, quality=quality))
+        assert (facts.quality, facts.quality_exact) == (quality, True)
 
 
-def test_the_quality_of_other_tables_is_the_nearest_one():
+@pytest.mark.parametrize("quality", [1, 10, 25, 49, 50, 51, 75, 99, 100])
+def test_ijg_tables_are_those_of_libjpegs_formula(quality):
+    """jpeg_quality_scaling and jpeg_add_quant_table of libjpeg, with force_baseline."""
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    assert np.array_equal(ijg_tables(quality), ((ijg_tables(50) * scale + 50) // 100).clip(1, 255))
+
+
+@pytest.mark.parametrize("table", [0, 1])
+def test_one_other_divisor_in_any_table_makes_the_quality_the_nearest_one(table):
     facts = facts_of(jpeg(PHOTO, quality=90))
-    first, *others = facts.tables[0]
-    assert replace(facts, tables=((first + 1, *others), facts.tables[1])).quality == 90
+    tables = [list(divisors) for divisors in facts.tables]
+    tables[table][20] += 1
+    other = replace(facts, tables=tuple(map(tuple, tables)))
+    assert (other.quality, other.quality_exact) == (90, False)
 
 
-def test_the_ijg_table_of_quality_50_is_the_one_of_the_standard():
-    table = ijg_luminance(50)
-    assert table[:8].tolist() == [16, 11, 10, 16, 24, 40, 51, 61]
-    assert table[-8:].tolist() == [72, 92, 95, 98, 112, 100, 103, 99]
+@pytest.mark.parametrize(("quality", "factor", "nearest"), [(50, 1.5, 33), (50, 0.5, 75), (80, 1.5, 70)])
+def test_scaled_tables_have_the_quality_that_scales_as_much(quality, factor, nearest):
+    """Quality 50 is the standard's table, 33 is 1.52 of it, 75 is 0.5, 80 is 0.4, 70 is 0.6."""
+    scaled = np.rint(ijg_tables(quality) * factor).astype(int)
+    facts = JpegFacts(tuple(map(tuple, scaled.tolist())), "4:2:0", progressive=False)
+    assert abs(facts.quality - nearest) <= 1
+
+
+def test_both_tables_count_for_the_nearest_quality():
+    luminance, chrominance = (tuple(ijg_tables(quality)[table].tolist()) for table, quality in enumerate((90, 60)))
+    facts = JpegFacts((luminance, chrominance), "4:4:4", progressive=False)
+    assert 60 < facts.quality < 90
+    assert not facts.quality_exact
+
+
+@pytest.mark.parametrize("preset", ["web_low", "web_high", "web_maximum", "high"])
+def test_tables_of_other_programs_are_not_exact(preset):
+    assert not facts_of(jpeg(PHOTO, quality=preset)).quality_exact
+
+
+def test_one_table_for_light_and_colour_is_not_ijgs():
+    table = ijg_tables(75)[0].tolist()
+    facts = facts_of(jpeg(PHOTO, qtables=[table, table]))
+    assert not facts.quality_exact
+    assert facts_of(jpeg(GREY, qtables=[table])).quality_exact
+
+
+@pytest.mark.parametrize("options", [{"keep_rgb": True}, {"mode": "CMYK"}])
+def test_rgb_and_cmyk_are_exact_with_the_luminance_table_alone_as_libjpeg_writes_them(options):
+    buffer = BytesIO()
+    picture = Image.fromarray(PHOTO).convert(options.pop("mode", "RGB"))
+    picture.save(buffer, "JPEG", quality=77, **options)
+    facts = facts_of(buffer.getvalue())
+    assert set(facts.tables) == {tuple(ijg_tables(77)[0].tolist())}
+    assert (facts.quality, facts.quality_exact) == (77, True)
+
+
+def test_divisors_of_16_bits_and_of_0_have_a_nearest_quality():
+    assert JpegFacts(((65535,) * 64,), GREYSCALE, progressive=False).quality == 1
+    assert JpegFacts(((0,) * 64,), GREYSCALE, progressive=False).quality == 100
+
+
+def test_the_ijg_tables_of_quality_50_are_those_of_the_standard():
+    luminance, chrominance = ijg_tables(50)
+    assert luminance[:8].tolist() == [16, 11, 10, 16, 24, 40, 51, 61]
+    assert luminance[-8:].tolist() == [72, 92, 95, 98, 112, 100, 103, 99]
+    assert chrominance[:8].tolist() == [17, 18, 24, 47, 99, 99, 99, 99]
 
 
 def test_the_luminance_table_stands_first():
     facts = facts_of(jpeg(PHOTO, quality=70))
-    assert facts.tables[0] == tuple(ijg_luminance(70))
+    assert facts.tables[0] == tuple(ijg_tables(70)[0])
     assert facts.tables[1] != facts.tables[0]
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from typing import Any
 
@@ -18,6 +18,7 @@ Tables = tuple[tuple[int, ...], ...]
 
 SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 GREYSCALE = "4:0:0"
+STORED_RGB = "RGB, no chroma"
 
 
 @dataclass(frozen=True)
@@ -35,22 +36,44 @@ class JpegFacts:
 
     @property
     def quality(self) -> int:
-        """The IJG quality (1-100) whose luminance table is nearest; exact where the tables are IJG's own."""
-        ours = np.array(self.tables[0])
-        return min(
-            range(100, 0, -1),
-            key=lambda quality: int(np.abs(ours - ijg_luminance(quality)).sum()),
-        )
+        """The IJG quality (1-100) of the tables, or the nearest one where they are not IJG's: see `nearest_quality`."""
+        return nearest_quality(self.tables, self._roles)[0]
+
+    @property
+    def quality_exact(self) -> bool:
+        """Whether every table is the one that libjpeg writes for `quality` and this kind of colour."""
+        return nearest_quality(self.tables, self._roles)[1]
+
+    @property
+    def _roles(self) -> tuple[int, ...]:
+        """Which IJG table libjpeg gives to each: 0 the luminance's, 1 the chrominance's, which RGB and CMYK lack."""
+        inks = len(self.tables) == 4 and self.tables[0] == self.tables[1]
+        return (0,) * len(self.tables) if inks or self.subsampling == STORED_RGB else (0, 1, 1, 0)[: len(self.tables)]
+
+
+@lru_cache(maxsize=1024)
+def nearest_quality(tables: Tables, roles: tuple[int, ...]) -> tuple[int, bool]:
+    """The IJG quality (1-100) nearest to tables of these roles (0 luminance, 1 chrominance), and whether it is exact.
+
+    Nearest is the least mean of |log(divisor / IJG's divisor)| over all tables; of equally near ones the highest.
+    A quality multiplies both IJG tables by one factor, so ratios weigh every frequency alike; differences would leave
+    the choice to the few large divisors of the finest patterns.
+    """
+    ours = np.maximum(tables, 1)  # a damaged file may hold 0
+    known = np.array([ijg_tables(quality) for quality in range(100, 0, -1)])[:, list(roles)]
+    best = int(np.abs(np.log(ours / known)).mean(axis=(1, 2)).argmin())
+    return 100 - best, bool((known[best] == tables).all())
 
 
 @cache
-def ijg_luminance(quality: int) -> NDArray[np.int64]:
-    """The luminance table (64 divisors) that libjpeg writes for an IJG quality of 1-100."""
+def ijg_tables(quality: int) -> NDArray[np.int64]:
+    """The luminance and chrominance tables (2, 64) that libjpeg writes for an IJG quality of 1-100, at most 255."""
     buffer = BytesIO()
-    Image.new("L", (8, 8)).save(buffer, "JPEG", quality=quality)
-    return np.array(jpeg_facts(Image.open(buffer)).tables[0])
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", quality=quality)
+    return np.array(jpeg_facts(Image.open(buffer)).tables)
 
 
+@cache
 def ijg_facts(quality: int, greyscale: bool) -> JpegFacts:
     """The compression that Pillow and libjpeg choose for an IJG quality of 1-100: standard tables, 4:2:0, baseline."""
     buffer = BytesIO()
@@ -75,7 +98,7 @@ def _subsampling(opened: Any) -> str:
     if opened.layers == 1:
         return GREYSCALE
     if opened.mode == "RGB" and _stores_rgb(opened):
-        return "RGB, no chroma"
+        return STORED_RGB
     known = SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(opened))
     return known or ",".join(f"{horizontal}x{vertical}" for _, horizontal, vertical, _ in opened.layer)
 

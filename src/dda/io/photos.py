@@ -48,6 +48,16 @@ class Photo:
     converted: str | None
 
 
+@dataclass(frozen=True)
+class Examined:
+    """What any image file is: Pillow's names of its format and mode, JPEG facts, luminance uint8 (H, W) as decoded."""
+
+    format: str
+    mode: str
+    jpeg: JpegFacts | None
+    luminance: NDArray[np.uint8]
+
+
 def find(folder: Path) -> Iterator[Path]:
     """Every entry below a folder that is not a folder itself, sorted; links to folders are given, not followed.
 
@@ -107,6 +117,14 @@ def decode_any(content: bytes, max_pixels: int) -> NDArray[np.uint8]:
     Raises PhotoRejected with the reason where it cannot be read.
     """
     return _guarded(content, _any_as_rgb, max_pixels, 1)
+
+
+def examine(content: bytes, max_pixels: int) -> Examined:
+    """What the file of any image in a known format is: its first frame, transparency on white.
+
+    Raises PhotoRejected with the reason where it cannot be read.
+    """
+    return _guarded(content, _examine_image, max_pixels, 1)
 
 
 def _guarded(
@@ -199,6 +217,13 @@ def _any_as_rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode in ("RGBA", "LA", "I") or image.mode.startswith("I;16"):
         image = _flatten(image)[0]
     return np.asarray(image.convert("RGB"))
+
+
+def _examine_image(image: Image.Image) -> Examined:
+    kind, mode = str(image.format), image.mode
+    facts = jpeg_facts(image) if kind in JPEG_FORMATS else None
+    luminance = Image.fromarray(_any_as_rgb(image)).convert("L")
+    return Examined(kind, mode, facts, np.asarray(luminance))
 
 
 def as_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

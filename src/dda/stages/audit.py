@@ -73,10 +73,9 @@ def seen(params: Params, vae: str, probed: list[Row], manifest: pd.DataFrame) ->
     def raw(row: Row) -> bytes:
         return reconstruction(params, vae, places[row["image_id"]])
 
-    stored = {
-        side: partial(pairs.PairSet(params.paths.aligned / vae, probed).content, side=side) for side in pairs.SIDES
-    }
-    readers = {name: partial(evidence_of, reader) for name, reader in {**stored, "raw": raw}.items()}
+    stored = pairs.PairSet(params.paths.aligned / vae, probed).content
+    contents: dict[str, Callable[[Row], bytes]] = {side: partial(stored, side=side) for side in pairs.SIDES}
+    readers = {name: partial(evidence_of, reader) for name, reader in (contents | {"raw": raw}).items()}
     found = evidence.gathered(readers, probed, f"audit {vae}")
     groups = [row["group"] for row in probed]
     return {name: Side(side, groups) for name, side in found.items()}
