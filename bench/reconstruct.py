@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import inputs
 import yaml
 from measure import measured
 from PIL import Image
@@ -42,14 +43,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         row = row_of(options.vae, folder)
-        photos = photos_of(options, folder)
-        print(f"{options.vae} on {len(photos)} photos, {described(photos)}; {machine()}", flush=True)
+        photos = inputs.photos_of(options.photos, options.n, folder, options.size)
+        print(f"{options.vae} on {len(photos)} photos, {inputs.described(photos)}; {inputs.machine()}", flush=True)
         plain = measured(__file__, "plain", {"row": row, "photos": photos, "precision": options.plain_precision})
         print(f"plain loop, {options.plain_precision}: {line(plain)}", flush=True)
         slots = devices.slots(options.cpus_per_worker)
         runs, start_s = {}, 0.0
         for label, count in {"one": 1, "N": len(photos), "2N": 2 * len(photos), "4N": 4 * len(photos)}.items():
-            task = {"folder": str(folder / label), "row": row, "photos": repeated(photos, count)}
+            task = {"folder": str(folder / label), "row": row, "photos": inputs.repeated(photos, count)}
             run = runs[label] = measured(__file__, "engine", task | {"engine": vars(options)})
             start_s = start_s or run["seconds"] - run["model_s"]
             run["work_s"] = run["seconds"] - start_s
@@ -98,38 +99,6 @@ def row_of(name: str, folder: Path) -> dict[str, Any]:
     blocks = config.get("decoder_block_out_channels") or config["block_out_channels"]
     facts = {"class": config["_class_name"], "path": str(path), "stride": 2 ** (len(blocks) - 1), "licence": "unknown"}
     return facts | {"latent_channels": config["latent_channels"]}
-
-
-def photos_of(options: argparse.Namespace, folder: Path) -> list[str]:
-    """Paths of N photos."""
-    if options.photos == "embedded":
-        from dda.embedded.photos import tiles
-
-        source = folder / "photos"
-        source.mkdir()
-        for name, content in tiles():
-            (source / name).write_bytes(content)
-    else:
-        source = Path(options.photos).resolve()
-    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    if not found:
-        sys.exit(f"no photos in {source}: name another folder")
-    chosen = repeated([str(path) for path in found[:: max(1, len(found) // options.n)]], options.n)
-    if not options.size:
-        return chosen
-    resized = folder / "resized"
-    resized.mkdir()
-    for number, path in enumerate(chosen):
-        with Image.open(path) as image:
-            image.convert("RGB").resize(tuple(map(int, options.size.split("x")))).save(
-                resized / f"{number}.jpg", quality=95
-            )
-    return [str(path) for path in sorted(resized.iterdir())]
-
-
-def repeated(photos: list[str], count: int) -> list[str]:
-    """So many photos, taking all of them again and again."""
-    return [photos[number % len(photos)] for number in range(count)]
 
 
 def plain_loop(task: dict[str, Any]) -> None:
@@ -209,23 +178,6 @@ def line(run: dict[str, Any]) -> str:
     quality = f", mean {run['psnr_db']:.2f} dB" if "psnr_db" in run else ""
     rate = f", {run['rate']:.2f} a second" if "rate" in run else ""
     return f"{run['seconds']:.1f} s{rate}, {run['peak_bytes'] / 2**30:.2f} GiB at most{quality}"
-
-
-def described(photos: list[str]) -> str:
-    """How large the photos are."""
-    pixels = []
-    for path in photos:
-        with Image.open(path) as image:
-            pixels.append(image.width * image.height)
-    return f"{math.fsum(pixels) / len(pixels) / 1e6:.2f} megapixels on average"
-
-
-def machine() -> str:
-    """What this runs on."""
-    import torch
-
-    name = torch.cuda.get_device_name() if devices.gpus() else torch.cpu.get_capabilities().get("cpu_name", "CPU")
-    return f"{name}, {devices.cores()} cores, torch {torch.__version__}"
 
 
 if __name__ == "__main__":

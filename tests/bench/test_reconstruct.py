@@ -1,6 +1,5 @@
 """The benchmark runs and says what it must; how fast, no test asks."""
 
-import argparse
 import importlib.util
 import re
 import subprocess
@@ -74,8 +73,8 @@ def test_growth_is_not_told_where_the_start_hides_it(bench, capsys):
 def test_photos_are_taken_again_where_there_are_too_few(bench, tmp_path):
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         (tmp_path / name).touch()
-    options = argparse.Namespace(photos=str(tmp_path), n=7, size="")
-    assert [Path(path).stem for path in bench.photos_of(options, tmp_path)] == list("abcabca")
+    taken = bench.inputs.photos_of(str(tmp_path), 7, tmp_path)
+    assert [Path(path).stem for path in taken] == list("abcabca")
 
 
 @pytest.mark.gpu

@@ -30,8 +30,9 @@ Recipe = Sequence[Step]
 
 def mix_pixels(real: Pixels, fake: Pixels, real_weight: float) -> Pixels:
     """`real_weight * real + (1 - real_weight) * fake`, rounded; uint8 of one shape. 0 gives the fake, 1 the real."""
-    mixed = real_weight * real.astype(np.float32) + (1.0 - real_weight) * fake.astype(np.float32)
-    return np.rint(mixed).astype(np.uint8)
+    import cv2
+
+    return np.asarray(cv2.addWeighted(real, real_weight, fake, 1.0 - real_weight, 0.0), np.uint8)
 
 
 PIXEL_STEPS: Mapping[str, Callable[..., Pixels]] = {
