@@ -11,7 +11,7 @@ from typing import Any
 
 from dda import catalog
 from dda.core.errors import SetupError, did_you_mean
-from dda.io import archives, atomic, downloads, photos, s3, versioning
+from dda.io import archives, atomic, downloads, mirrors, photos, s3, versioning
 from dda.params import Paths
 
 EMBEDDED = "embedded"
@@ -84,13 +84,13 @@ def get_set(paths: Paths, name: str, row: Mapping[str, Any], address: str | None
 def get_bucket(paths: Paths, source: str) -> None:
     """Take over the photos below a prefix of a bucket; what has arrived when a run is killed is used again."""
     place = s3.place(source)
-    objects, rejected = s3.listing(place)
+    objects, rejected = mirrors.listing(place)
     folder = paths.downloads / s3.digest(place)
-    missing, n_bytes = s3.missing_bytes(objects, folder), sum(one.n_bytes for one in objects)
+    missing, n_bytes = mirrors.missing_bytes(objects, folder), sum(one.n_bytes for one in objects)
     downloads.check_free(f"the photos of {source}", [(folder, missing), *_room(paths, n_bytes, linked=True)])
     folder.mkdir(parents=True, exist_ok=True)
     with downloads.full_disk_told(source, folder, missing, "what has arrived is kept"):
-        rejected += s3.mirror(place, objects, folder)
+        rejected += mirrors.mirror(place, objects, folder)
 
     def fill(arriving: Path) -> list[Rejected]:
         return [*rejected, *copy_folder(folder, arriving, link=True)]

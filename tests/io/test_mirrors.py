@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dda.core.errors import SetupError
-from dda.io import s3
+from dda.io import mirrors, s3
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +54,15 @@ def put(store, *keys, content=b"a photo"):
 def mirrored(address, folder):
     """What lies in the folder afterwards, and what was rejected, by name."""
     place = s3.place(address)
-    objects, rejected = s3.listing(place)
-    rejected += s3.mirror(place, objects, folder)
+    objects, rejected = mirrors.listing(place)
+    rejected += mirrors.mirror(place, objects, folder)
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     return files, {line["path"]: line["error"] for line in rejected}
 
 
 def refusal(address="s3://photos/set"):
     with pytest.raises(SetupError) as refused:
-        s3.listing(s3.place(address))
+        mirrors.listing(s3.place(address))
     assert "a-secret" not in str(refused.value)
     return str(refused.value)
 
@@ -81,9 +81,9 @@ def test_more_objects_than_one_answer_lists_are_all_found(store, tmp_path):
     for name in names:  # past the server, which would take seconds
         s3_backends["123456789012"]["aws"].put_object("photos", f"set/{name}", b"x")
     place = s3.place("s3://photos/set")
-    objects, rejected = s3.listing(place)
+    objects, rejected = mirrors.listing(place)
     assert ([one.name for one in objects], rejected) == (names, [])
-    assert s3.mirror(place, objects[-150:], tmp_path) == []
+    assert mirrors.mirror(place, objects[-150:], tmp_path) == []
     assert {path.name for path in tmp_path.iterdir()} == set(names[-150:])
 
 
@@ -134,10 +134,10 @@ def test_the_time_of_a_file_is_its_objects(store, tmp_path):
 def test_an_object_that_goes_or_changes_between_listing_and_fetching_is_rejected(store, tmp_path):
     put(store, "set/gone.jpg", "set/changed.jpg", "set/fine.jpg")
     place = s3.place("s3://photos/set")
-    objects, _ = s3.listing(place)
+    objects, _ = mirrors.listing(place)
     store.delete_object(Bucket="photos", Key="set/gone.jpg")
     put(store, "set/changed.jpg", content=b"A photo")
-    rejected = {line["path"]: line["error"] for line in s3.mirror(place, objects, tmp_path)}
+    rejected = {line["path"]: line["error"] for line in mirrors.mirror(place, objects, tmp_path)}
     assert rejected == {
         "gone.jpg": "disappeared while it was fetched",
         "changed.jpg": "changed while it was fetched",
@@ -147,10 +147,10 @@ def test_an_object_that_goes_or_changes_between_listing_and_fetching_is_rejected
 
 def test_how_much_is_missing_is_known_before(store, tmp_path):
     put(store, "set/1.jpg", "set/2.jpg")
-    objects, _ = s3.listing(s3.place("s3://photos/set"))
-    assert s3.missing_bytes(objects, tmp_path) == 14
-    s3.mirror(s3.place("s3://photos/set"), objects[:1], tmp_path)
-    assert s3.missing_bytes(objects, tmp_path) == 7
+    objects, _ = mirrors.listing(s3.place("s3://photos/set"))
+    assert mirrors.missing_bytes(objects, tmp_path) == 14
+    mirrors.mirror(s3.place("s3://photos/set"), objects[:1], tmp_path)
+    assert mirrors.missing_bytes(objects, tmp_path) == 7
 
 
 @pytest.mark.parametrize("address", ["s3://", "s3:///set", "photos/set"])
@@ -211,11 +211,11 @@ def test_an_endpoint_that_is_no_address_is_told(store, monkeypatch):
 def test_a_store_that_goes_away_in_the_middle_fails_the_run_and_keeps_what_arrived(store, tmp_path, monkeypatch):
     put(store, "set/1.jpg", "set/2.jpg")
     place = s3.place("s3://photos/set")
-    objects, _ = s3.listing(place)
-    s3.mirror(place, objects[:1], tmp_path)
+    objects, _ = mirrors.listing(place)
+    mirrors.mirror(place, objects[:1], tmp_path)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(SetupError, match="what has arrived is kept"):
-        s3.mirror(place, objects, tmp_path)
+        mirrors.mirror(place, objects, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["1.jpg"]
 
 
@@ -223,11 +223,11 @@ def test_an_object_that_is_cut_off_is_fetched_again(store, server, tmp_path, mon
     """Through a gate that lets only the first bytes of the first answer with a photo through."""
     put(store, "set/1.jpg", content=bytes(10**6))
     place = s3.place("s3://photos/set")
-    objects, _ = s3.listing(place)
+    objects, _ = mirrors.listing(place)
     with socket.create_server(("127.0.0.1", 0)) as gate:
         threading.Thread(target=cut_once, args=(gate, server[7:].split(":")), daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{gate.getsockname()[1]}")
-        assert s3.mirror(place, objects, tmp_path) == []
+        assert mirrors.mirror(place, objects, tmp_path) == []
     assert (tmp_path / "1.jpg").read_bytes() == bytes(10**6)
 
 
