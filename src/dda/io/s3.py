@@ -1,5 +1,6 @@
 """S3 and stores that speak like it, by boto3: endpoint from AWS_ENDPOINT_URL, credentials from boto3's usual places."""
 
+import base64
 import hashlib
 import os
 from collections.abc import Iterator
@@ -10,11 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dda.core.errors import SetupError
+from dda.io.progress import Advance
 
 SCHEME = "s3://"
 WORKERS = 16
 TRIES = 3
 READ_BYTES = 2**20
+COPY_BYTES = 5 * 2**30  # a larger object is copied in parts
 SET_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError")
 WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthFailure")
@@ -60,6 +63,10 @@ class Refused(SetupError):
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class NoCredentials(SetupError):
+    """Nothing says who we are."""
 
 
 class Changed(Exception):
@@ -131,9 +138,26 @@ def head(connection: Any, source: Place, name: str) -> dict[str, Any] | None:
         raise
 
 
-def download(connection: Any, source: Place, wanted: Object, path: Path) -> None:
+def put(connection: Any, target: Place, name: str, content: bytes, more: dict[str, Any]) -> None:
+    """Write a small object, which the store checks by its MD5; `more` is what else boto3 is told."""
+    md5 = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+    with told(target, "write to"):
+        connection.put_object(**target.object(name), Body=content, ContentMD5=md5, **more)
+
+
+def copy(connection: Any, source: dict[str, str], target: Place, name: str, noted: dict[str, str]) -> None:
+    """Let the store copy an object, whatever its size; `noted` becomes its metadata."""
+    from boto3.s3.transfer import TransferConfig
+
+    more = {"Metadata": noted, "MetadataDirective": "REPLACE"}
+    with told(target, "write to"):
+        connection.copy(source, **target.object(name), ExtraArgs=more, Config=TransferConfig(COPY_BYTES))
+
+
+def download(connection: Any, source: Place, wanted: Object, path: Path, advance: Advance | None = None) -> None:
     """Append to a file what it has not of an object yet; a stream that breaks goes on where it broke.
 
+    `advance` is told of bytes that have arrived.
     Raises Changed where the object is not the wanted one, Refused, or SetupError where the store is away.
     """
     from botocore.exceptions import HTTPClientError, IncompleteReadError
@@ -143,14 +167,14 @@ def download(connection: Any, source: Place, wanted: Object, path: Path) -> None
         while True:
             before = file.tell()
             try:
-                return _append(connection, source, wanted, file)
+                return _append(connection, source, wanted, file, advance)
             except (HTTPClientError, IncompleteReadError):
                 tries = TRIES if file.tell() > before else tries - 1
                 if not tries:
                     raise
 
 
-def _append(connection: Any, source: Place, wanted: Object, file: Any) -> None:
+def _append(connection: Any, source: Place, wanted: Object, file: Any, advance: Advance | None) -> None:
     start = file.tell()
     if start and start == wanted.n_bytes:
         return
@@ -160,6 +184,8 @@ def _append(connection: Any, source: Place, wanted: Object, file: Any) -> None:
         raise Changed
     for content in answer["Body"].iter_chunks(READ_BYTES):
         file.write(content)
+        if advance:
+            advance(len(content))
 
 
 @contextmanager
@@ -173,6 +199,8 @@ def told(source: Place, doing: str = "read") -> Iterator[None]:
         code = str(error.response["Error"].get("Code", "an error"))
         raise Refused(_refusal(error, code, source, doing), code) from error
     except BotoCoreError as error:
+        if type(error).__name__ in NO_CREDENTIALS:
+            raise NoCredentials(f"no S3 credentials for {source}: {SET_CREDENTIALS}") from error
         raise SetupError(_failure(error, source)) from error
     except ValueError as error:
         if "endpoint" not in str(error):
@@ -189,14 +217,14 @@ def _refusal(error: Any, code: str, source: Place, doing: str) -> str:
         return f"{where} does not allow these credentials to {doing} {source} ({code}): ask its owner, or use others"
     if code == "NoSuchBucket":
         return f"no bucket {source.bucket!r} at {where}: name another, or set AWS_ENDPOINT_URL to the store that has it"
+    if code == "BadDigest":
+        return f"{where} received other bytes than were sent to {source}: if no file was changed meanwhile, run again"
     return f"{where} answers {code} for {source}: {error.response['Error'].get('Message', 'no reason given')}"
 
 
 def _failure(error: Any, source: Place) -> str:
     """What went wrong before the store could answer."""
     kind, where = type(error).__name__, endpoint()
-    if kind in NO_CREDENTIALS:
-        return f"no S3 credentials for {source}: {SET_CREDENTIALS}"
     if kind in ("ParamValidationError", "ProfileNotFound", "InvalidRegionError"):
         return f"{source} cannot be asked for: {error}"
     return f"no answer from {where} for {source} ({kind}): what has arrived is kept; check AWS_ENDPOINT_URL, run again"

@@ -44,8 +44,8 @@ class _Refused(Exception):
     """Why a member, or the tar after it, is refused."""
 
 
-def members(path: Path) -> Iterator[Member]:
-    """The files of a tar, in order, down to its last byte.
+def members(path: Path, name: str | None = None) -> Iterator[Member]:
+    """The files of a tar, in order, down to its last byte; `name` is what errors call it, if not by its own.
 
     Raises SetupError, naming tar and member, at the first that is no plain file with a safe name of its own and all of
     its bytes, and where the tar does not end as one.
@@ -65,7 +65,7 @@ def members(path: Path) -> Iterator[Member]:
     except FileNotFoundError as error:
         raise SetupError(f"no shard {path}: fetch or make the set again") from error
     except _Refused as refused:
-        raise SetupError(f"the shard {path.name} is refused, {where}: {refused}") from refused
+        raise SetupError(f"the shard {name or path.name} is refused, {where}: {refused}") from refused
 
 
 def places(path: Path) -> dict[str, tuple[int, int]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dda.core.errors import SetupError
 from dda.io import manifests, pairs, photos, shards, tables, tars
@@ -52,6 +53,13 @@ def rows_of(folder: Path) -> list[Row]:
     if missing := [name for name in COLUMNS if name not in frame.columns]:
         raise SetupError(f"{TABLE} has no column {missing[0]!r}: it is no table of pairs")
     return tables.records(frame)
+
+
+def kinds_of_columns(folder: Path) -> dict[str, str]:
+    """What each column of a set's table holds: `text`, `integer`, `number` or `truth`."""
+    kinds = ((pa.types.is_boolean, "truth"), (pa.types.is_integer, "integer"), (pa.types.is_floating, "number"))
+    schema = pq.read_schema(folder / TABLE)
+    return {field.name: next((word for is_a, word in kinds if is_a(field.type)), "text") for field in schema}
 
 
 def by_shard(rows: Iterable[Row]) -> dict[str, list[Row]]:
