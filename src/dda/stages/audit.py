@@ -8,6 +8,7 @@ from dda import catalog
 from dda.core.errors import AuditError
 from dda.core.labels import SPLITS
 from dda.io import atomic, expectations, tables
+from dda.io import pairs as pair_sets
 from dda.io.expectations import Expectation
 from dda.params import Audit, Params
 
@@ -31,7 +32,8 @@ def run(params: Params, vae: str) -> None:
     documents = params.paths.documents / "audit" / vae
     verdicts = expectations.check(checked, documents)
     broken = [verdict for verdict in verdicts if not verdict["success"] and verdict["severity"] == "critical"]
-    stamp = {"vae": vae, "passed": not broken, "pairs": len(pairs), "expectations": verdicts}
+    of_set = {"vae": vae, "digest": pair_sets.digest(params.paths.aligned / vae)}
+    stamp = {**of_set, "passed": not broken, "pairs": len(pairs), "expectations": verdicts}
     atomic.write_json(params.paths.audits / f"{vae}.json", stamp)
     if broken:
         lines = [f"  {one['name']}: {one['unexpected']} of {one['elements']} rows are not so" for one in broken]
