@@ -13,6 +13,8 @@ from dda.io import atomic, downloads, manifests, pairs, progress, releases, s3, 
 from dda.io.manifests import File, Manifest
 from dda.io.s3 import Place
 
+# how stores say that they want to know who asks
+SIGN_PLEASE = (*s3.FORBIDDEN, "MissingSecurityHeader", "MissingAuthenticationToken", "UnsupportedAlgorithm")
 PUBLISH_AGAIN = "ask its publisher to publish it again"
 
 
@@ -53,7 +55,7 @@ def access_told(root: Place, anonymous: bool) -> Iterator[None]:
     except s3.NoCredentials as error:
         raise SetupError(f"{error}; or give --anonymous, if the bucket is public") from error
     except s3.Refused as error:
-        if anonymous and error.code in s3.FORBIDDEN:
+        if anonymous and error.code in SIGN_PLEASE:
             told = f"{root} may not be read by everybody ({error.code})"
             raise SetupError(f"{told}: leave --anonymous out, and {s3.SET_CREDENTIALS}") from error
         raise

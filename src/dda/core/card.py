@@ -47,8 +47,8 @@ def description(facts: Facts) -> str:
     """What the set is, in a sentence."""
     n_pairs = facts.counts.total()
     return (
-        f"{n_pairs} pairs of a real photo and its reconstruction by the VAE {facts.name}, aligned so that nothing but "
-        "the traces of the VAE tells them apart (Dual Data Alignment)."
+        f"{n_pairs} pairs of a real photo and its reconstruction by the VAE {facts.name}, aligned by Dual Data "
+        "Alignment (arXiv:2505.14359)."
     )
 
 

@@ -96,7 +96,7 @@ def _next(file: BinaryIO, n_bytes: int) -> Member | None:
         if kind in FILE:
             return Member(_text(long_name or _name(header)), file.tell(), size)
         if kind not in (EXTENDED, LONG_NAME):
-            raise _Refused(f"{KINDS.get(kind, 'an unknown kind of member')} named {_name(header)!a:.120}")
+            raise _Refused(f"{KINDS.get(kind, 'an unknown kind of member')} named {_shown(_name(header))}")
         if long_name is not None:
             raise _Refused("two long names for one member")
         long_name = _extended(file, size, kind)
@@ -131,7 +131,7 @@ def _number(field: bytes) -> int:
     """An octal number; those of other notations are for files of more than eight gigabytes."""
     digits = field.rstrip(b"\0 ").lstrip(b" ")
     if not digits or digits.strip(b"01234567"):
-        raise _Refused(f"a header with {field!a} in place of a number")
+        raise _Refused(f"a header with {_shown(field)} in place of a number")
     return int(digits, 8)
 
 
@@ -151,7 +151,7 @@ def _extended(file: BinaryIO, size: int, kind: bytes) -> bytes:
         return content.rstrip(b"\0")
     found = dict(_records(content))
     if strange := set(found) - EXTENDED_KEYS:
-        raise _Refused(f"a header that says {min(strange)!a:.60}, which no shard needs")
+        raise _Refused(f"a header that says {_shown(min(strange))}, which no shard needs")
     if b"path" not in found:
         raise _Refused("an extended header without a name")
     return found[b"path"]
@@ -173,7 +173,12 @@ def _text(name: bytes) -> str:
     try:
         return name.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _Refused(f"a name that is not UTF-8: {name!a:.120}") from error
+        raise _Refused(f"a name that is not UTF-8: {_shown(name)}") from error
+
+
+def _shown(text: bytes) -> str:
+    """Bytes of a header, short and without letters that a terminal would obey."""
+    return f"{text.decode('latin-1')!a:.120}"
 
 
 def _padded(size: int) -> int:

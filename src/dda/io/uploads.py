@@ -15,8 +15,9 @@ from dda.io.s3 import Place
 PART_BYTES = 16 * 2**20
 MAX_PARTS = 10_000
 DOING = "write to"
-# stores, or rights, without which unfinished uploads cannot be found: those files begin again
-NO_LISTING = ("NotImplemented", "501", "MethodNotAllowed", *s3.FORBIDDEN)
+# stores, or rights, without which unfinished uploads cannot be found: those files begin again. rclone says NoSuchUpload
+# where there is none
+NO_LISTING = ("NoSuchUpload", "NotImplemented", "501", "MethodNotAllowed", *s3.FORBIDDEN)
 KEPT, COPIED, UPLOADED = "kept", "copied", "uploaded"
 
 
