@@ -124,8 +124,4 @@ def store(rclone_store, monkeypatch):
 @pytest.fixture
 def aligned(tmp_path, tiles, monkeypatch):
     """A project's paths with an audited set `tiny` of three shards, two megabytes in all; it is the current folder."""
-    monkeypatch.chdir(tmp_path)
-    paths = parameters.load(ROOT / "params.yaml").paths
-    sets.write_set(paths.aligned / "tiny", tiles, side_px=180)
-    sets.stamp(paths)
-    return paths
+    return sets.audited(monkeypatch, tmp_path, tiles, side_px=180)

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from dda import params as parameters
 from dda.core.labels import SPLITS
 from dda.io import atomic, pairs, shards, tables
 from dda.params import Paths
 
+ROOT = Path(__file__).parents[1]
 SIDE = {"name": "str", "offset": "Int64", "size": "Int64", "sha256": "str", "format": "str", "width": "Int64"}
 SIDE |= {"height": "Int64"}
 COLUMNS = {"image_id": "str", "group": "str", "split": "str", "shard": "str", "real_weight": "Float64"}
@@ -29,8 +31,17 @@ def png(content, side_px, shift):
     return buffer.getvalue()
 
 
+def jpeg(content, label):
+    """The photo's own file, or a fake for it."""
+    if not label:
+        return content
+    with Image.open(BytesIO(content)) as image:
+        image.save(buffer := BytesIO(), "JPEG", quality=60)
+    return buffer.getvalue()
+
+
 def write_set(folder: Path, tiles: dict[str, bytes], side_px: int = 64, pairs_per_shard: int = 4) -> Path:
-    """A set with one shard of each split and one failed pair; images are PNG of so many pixels."""
+    """A set with a shard of each split and a failed pair; images are PNG of so many pixels, a shard's last are JPEG."""
     rows, sources = [], sorted(tiles.items())
     for number, split in enumerate(SPLITS):
         mine = sources[number * pairs_per_shard : (number + 1) * pairs_per_shard]
@@ -47,8 +58,10 @@ def write_shard(path, split, sources, side_px):
         row = {"image_id": image_id, "group": image_id, "split": split, "shard": path.name}
         row |= {"real_weight": 0.0, "jpeg_matched": False}
         for label, side in enumerate(pairs.SIDES):
-            image = png(content, side_px, 2 * seed + label)
-            row |= {f"{side}_name": f"{image_id}.{side}.png", f"{side}_format": "PNG"}
+            is_jpeg = seed == len(sources) - 1
+            image = jpeg(content, label) if is_jpeg else png(content, side_px, 2 * seed + label)
+            row |= {f"{side}_name": f"{image_id}.{side}.{'jpg' if is_jpeg else 'png'}"}
+            row |= {f"{side}_format": "JPEG" if is_jpeg else "PNG"}
             row |= {f"{side}_sha256": hashlib.sha256(image).hexdigest()}
             row |= {f"{side}_width": side_px, f"{side}_height": side_px}
             members.append((row[f"{side}_name"], image))
@@ -59,6 +72,15 @@ def write_shard(path, split, sources, side_px):
         for side in pairs.SIDES:
             row[f"{side}_offset"], row[f"{side}_size"] = places[row[f"{side}_name"]]
     return rows
+
+
+def audited(monkeypatch, folder: Path, tiles: dict[str, bytes], side_px: int = 64) -> Paths:
+    """A project's paths with an audited set `tiny` in a folder, which becomes the current one."""
+    monkeypatch.chdir(folder)
+    paths = parameters.load(ROOT / "params.yaml").paths
+    write_set(paths.aligned / "tiny", tiles, side_px)
+    stamp(paths)
+    return paths
 
 
 def stamp(paths: Paths, name: str = "tiny", **changes) -> None:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tarfile
 import uuid
-from pathlib import Path
 
 import pytest
 
@@ -29,15 +28,9 @@ def published(rclone_store, tmp_path_factory, tiles):
 
 
 def publish_set(monkeypatch, server, folder, tiles):
-    from dda import params
-
-    paths = params.load(Path(__file__).parents[2] / "params.yaml").paths
     stores.use(monkeypatch, server.address)
-    monkeypatch.chdir(folder)
-    sets.write_set(paths.aligned / "tiny", tiles, side_px=180)
-    sets.stamp(paths)
     address = f"s3://{stores.BUCKET}/{uuid.uuid4().hex}"
-    publish.run(paths, "tiny", address)
+    publish.run(sets.audited(monkeypatch, folder, tiles, side_px=180), "tiny", address)
     return f"{address}/tiny"
 
 

@@ -69,6 +69,9 @@ def front_matter(facts: Facts) -> str:
         "license_link: README.md",
         "task_categories: [image-classification]",
         f"size_categories: [{next((word for limit, word in SIZES if total < limit), 'n>10M')!r}]",
+        "dataset_info:",
+        "  features:",
+        *(line for name, kind in columns(facts.pairs) for line in (f"  - name: {name}", f"    dtype: {kind}")),
         "configs:",
         "- config_name: default",
         "  data_files:",
@@ -76,6 +79,17 @@ def front_matter(facts: Facts) -> str:
     for split in _splits(facts):
         lines += [f"  - split: {split}", f'    path: "{split}-*.tar"']
     return "\n".join([*lines, "---"])
+
+
+def columns(pairs: Iterable[Row]) -> list[tuple[str, str]]:
+    """Columns that Hugging Face shall make of the shards, with their types.
+
+    All of them are named: left to itself it takes those of the first pairs, and drops the PNGs of a set that begins
+    with JPEGs without a word.
+    """
+    good = [row for row in pairs if row["error"] is None]
+    images = {f"{side}.{str(row[f'{side}_name']).rpartition('.')[2]}" for row in good for side in ("real", "fake")}
+    return [*((name, "image") for name in sorted(images, reverse=True)), ("__key__", "string"), ("__url__", "string")]
 
 
 def summary(facts: Facts) -> str:
