@@ -96,8 +96,9 @@ class Gate(ThreadingHTTPServer):
         """A connection that was cut off is what a test wants."""
 
     def sent(self, word: str = "") -> list[str]:
-        """Objects and parts whose bytes were sent, in whose address the word stands."""
-        return [path for method, path, n_bytes in self.passed if method == "PUT" and n_bytes and word in path]
+        """Objects and parts, whichever upload they belong to, whose bytes were sent: those with the word in them."""
+        paths = [path for method, path, n_bytes in self.passed if method == "PUT" and n_bytes and word in path]
+        return [re.sub("uploadId=[^&]*", "", path) for path in paths]
 
 
 class Passing(BaseHTTPRequestHandler):

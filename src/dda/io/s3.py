@@ -139,10 +139,10 @@ def head(connection: Any, source: Place, name: str) -> dict[str, Any] | None:
 
 
 def put(connection: Any, target: Place, name: str, content: bytes, more: dict[str, Any]) -> None:
-    """Write a small object, which the store checks by its MD5; `more` is what else boto3 is told."""
+    """Write a small object, which the store checks by its MD5; `more` is what boto3 is told besides, or instead."""
     md5 = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
     with told(target, "write to"):
-        connection.put_object(**target.object(name), Body=content, ContentMD5=md5, **more)
+        connection.put_object(**target.object(name), Body=content, **{"ContentMD5": md5, **more})
 
 
 def copy(connection: Any, source: dict[str, str], target: Place, name: str, noted: dict[str, str]) -> None:

@@ -138,21 +138,23 @@ def _noted(wanted: Examined) -> dict[str, str]:
     return {"sha256": wanted.file.sha256}
 
 
+def _header(md5: str) -> str:
+    """A digest as Content-MD5: of the bytes that were examined, so that a file that changed since is refused."""
+    return base64.b64encode(bytes.fromhex(md5)).decode()
+
+
 def _upload_whole(delivery: Delivery, wanted: Examined) -> None:
     body = wanted.part(1)
-    s3.put(delivery.connection, delivery.target, wanted.file.path, body, {"Metadata": _noted(wanted)})
+    more = {"Metadata": _noted(wanted), "ContentMD5": _header(wanted.md5)}
+    s3.put(delivery.connection, delivery.target, wanted.file.path, body, more)
     delivery.advance(len(body))
 
 
 def _upload_parts(delivery: Delivery, wanted: Examined) -> None:
     """Continue the unfinished upload of these bytes, or begin one; parts that have arrived are not sent again."""
     connection, target, name = delivery.connection, delivery.target, wanted.file.path
-    waiting = delivery.unfinished.get(name, [])
-    there: dict[int, str] = {}
-    if waiting:
-        upload = waiting.pop()
-        there = _parts(delivery, wanted, upload)
-    else:
+    upload, there = _continued(delivery, wanted)
+    if not upload:
         with s3.told(target, DOING):
             upload = connection.create_multipart_upload(**target.object(name), Metadata=_noted(wanted))["UploadId"]
     numbers = range(1, len(wanted.part_md5s) + 1)
@@ -172,17 +174,27 @@ def _upload_parts(delivery: Delivery, wanted: Examined) -> None:
             raise
 
 
+def _continued(delivery: Delivery, wanted: Examined) -> tuple[str, dict[int, str]]:
+    """An unfinished upload of these very bytes, and tags of its parts by their numbers; else nothing."""
+    waiting = delivery.unfinished.get(wanted.file.path, [])
+    known = dict(enumerate(wanted.part_md5s, 1))
+    for upload in waiting:
+        there = _parts(delivery, wanted, upload)
+        if there and all(known.get(number) == tag.strip('"') for number, tag in there.items()):
+            waiting.remove(upload)
+            return upload, there
+    return "", {}
+
+
 def _parts(delivery: Delivery, wanted: Examined, upload: str) -> dict[int, str]:
-    """Tags of the parts of an unfinished upload that are those of these bytes."""
-    with s3.told(delivery.target, DOING):
-        pages = delivery.connection.get_paginator("list_parts")
-        listed = pages.paginate(**delivery.target.object(wanted.file.path), UploadId=upload)
-        found = {part["PartNumber"]: part["ETag"] for page in listed for part in page.get("Parts", [])}
-    return {
-        number: found[number]
-        for number, md5 in enumerate(wanted.part_md5s, 1)
-        if found.get(number, "").strip('"') == md5
-    }
+    """Tags of the parts of an unfinished upload; none where the store does not know or tell it any more."""
+    try:
+        with s3.told(delivery.target, DOING):
+            pages = delivery.connection.get_paginator("list_parts")
+            listed = pages.paginate(**delivery.target.object(wanted.file.path), UploadId=upload)
+            return {part["PartNumber"]: part["ETag"] for page in listed for part in page.get("Parts", [])}
+    except s3.Refused:
+        return {}
 
 
 def _upload_part(delivery: Delivery, wanted: Examined, upload: str, number: int) -> str:
@@ -193,7 +205,7 @@ def _upload_part(delivery: Delivery, wanted: Examined, upload: str, number: int)
             UploadId=upload,
             PartNumber=number,
             Body=body,
-            ContentMD5=base64.b64encode(bytes.fromhex(wanted.part_md5s[number - 1])).decode(),
+            ContentMD5=_header(wanted.part_md5s[number - 1]),
         )
     delivery.advance(len(body))
     return str(answer["ETag"])
