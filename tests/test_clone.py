@@ -77,7 +77,7 @@ def test_a_second_repro_has_nothing_to_do(repeated):
 
 
 def test_what_was_made_travels_through_a_store_and_no_stage_runs_again(repeated, tmp_path, monkeypatch):
-    """By the blocks of docs/sharing.md: pushed here, pulled in a clone elsewhere, and only the pairs without a clone."""
+    """By the blocks of docs/sharing.md: pushed here, pulled in a clone elsewhere, and the pairs without a clone."""
     block = {word: (kind, word, text) for kind, word, text in pages.blocks("sharing.md") if word.startswith("dvc")}
     mine, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
     run(repeated, "git", "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-q", "--all", "-m", "Twenty photos")

@@ -12,7 +12,7 @@ import uuid
 
 import pytest
 
-from dda.app import fetch, publish, verify
+from dda.app import fetch, get, publish, verify
 from dda.core.errors import SetupError
 from dda.io import downloads, manifests, pairs, s3
 from tests import sets, stores
@@ -226,6 +226,28 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(store, published, tmp_p
     assert refusal(published, folder) == f"{folder} holds something else, 'README.md': name a new folder"
     assert (folder / "README.md").read_text() == "mine"
     assert refusal(published, folder / "README.md") == f"{folder / 'README.md'} is no folder: name a new one"
+
+
+def test_a_second_fetch_at_once_is_refused(store, published, tmp_path):
+    (tmp_path / "got").mkdir()
+    with get.alone(tmp_path / "got"):
+        said = f"another `dda fetch` is at work in {tmp_path / 'got'}: wait until it has ended"
+        assert refusal(published, tmp_path / "got") == said
+
+
+def test_ctrl_c_ends_a_fetch_soon_and_keeps_what_arrived(store, published, tmp_path):
+    with subprocess.Popen([sys.executable, "-c", FETCH, "fetch", published, tmp_path / "got"]) as running:
+
+        def interrupt(request):
+            if "train" in request:
+                running.send_signal(signal.SIGINT)
+
+        store.before = interrupt
+        assert running.wait(20) not in (0, -signal.SIGKILL)
+    store.before = None
+    assert not (tmp_path / "got/manifest.json").exists()
+    fetch.run(published, tmp_path / "got")
+    verify.run(tmp_path / "got")
 
 
 def test_a_disk_without_room_is_told_before(store, published, tmp_path, monkeypatch):

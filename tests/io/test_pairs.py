@@ -1,4 +1,4 @@
-"""Pairs of a set from anywhere: what its table or its shards say that `align` would not is refused before it is read."""
+"""Pairs of a set from anywhere: what its table or shards say that `align` would not is refused before it is read."""
 
 import hashlib
 import io

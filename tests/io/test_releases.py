@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from concurrent.futures import CancelledError
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -190,3 +191,11 @@ def test_an_object_that_the_store_encrypts_is_known_by_what_was_noted(root, tmp_
         assert uploads.has_arrived(connection, root, "x", one) is expected
     connection.put_object(**root.object("x"), Body=b"CONTENT", Metadata={"sha256": one.file.sha256})
     assert not uploads.has_arrived(connection, root, "x", one)
+
+
+def test_threads_are_stopped_when_one_of_them_fails():
+    with pytest.raises(SetupError), releases.shown_bytes("fetch", 10**7) as advance:
+        advance(10**6)
+        raise SetupError("damaged")
+    with pytest.raises(CancelledError):
+        advance(1)

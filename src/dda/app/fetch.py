@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dda.app import get
 from dda.core.errors import SetupError
 from dda.io import atomic, downloads, manifests, pairs, progress, releases, s3, tars, verification
 from dda.io.manifests import File, Manifest
@@ -28,23 +28,27 @@ def run(address: str, folder: Path, version: str | None = None, anonymous: bool 
         with s3.told(root):
             connection = s3.client(anonymous)
         manifest = chosen(connection, root, version)
-        missing = missing_files(folder, manifest)
-        needed = sum(file.size - _arrived(part_of(folder, file)) for file in missing)
-        downloads.check_free(f"{manifest.name} in {folder}", [(folder, needed)])
+        if folder.exists() and not folder.is_dir():
+            raise SetupError(f"{folder} is no folder: name a new one")
         folder.mkdir(parents=True, exist_ok=True)
-        with downloads.full_disk_told(manifest.name, folder, needed, "what has arrived is kept"):
-            fetch_files(connection, root.below(manifest.version), folder, missing)
+        with get.alone(folder, "dda fetch"):
+            n_fetched = bring(connection, root.below(manifest.version), folder, manifest)
+    told = f"{n_fetched} fetched + {len(manifest.files) - n_fetched} kept from before"
+    print(f"{folder}: version {manifest.version} of {manifest.name}")
+    print(f"{len(manifest.files)} files = {told}; the folder can be used as artifacts/aligned/{manifest.name}")
+
+
+def bring(connection: Any, place: Place, folder: Path, manifest: Manifest) -> int:
+    """Make the folder hold the files of a manifest, and then the manifest; how many had to be fetched."""
+    missing = missing_files(folder, manifest)
+    needed = sum(file.size - _arrived(part_of(folder, file)) for file in missing)
+    downloads.check_free(f"{manifest.name} in {folder}", [(folder, needed)])
+    with downloads.full_disk_told(manifest.name, folder, needed, "what has arrived is kept"):
+        fetch_files(connection, place, folder, missing)
     check_places(folder)
     atomic.remove_leftovers(folder)
     atomic.write_text(folder / manifests.NAME, manifests.content(manifest).decode())
-    kept = len(manifest.files) - len(missing)
-    print(f"{folder}: version {manifest.version} of {manifest.name}")
-    print(f"{len(manifest.files)} files = {len(missing)} fetched + {kept} kept from before; {use(manifest)}")
-
-
-def use(manifest: Manifest) -> str:
-    """What the folder is good for."""
-    return f"the folder can be used as artifacts/aligned/{manifest.name}"
+    return len(missing)
 
 
 @contextmanager
@@ -82,12 +86,10 @@ def missing_files(folder: Path, manifest: Manifest) -> list[File]:
 
     Raises SetupError where it holds anything else, which must not be lost: only what was fetched once is repaired.
     """
-    if folder.exists() and not folder.is_dir():
-        raise SetupError(f"{folder} is no folder: name a new one")
     own = manifests.of_folder(folder)
     if own and own.version != manifest.version:
         raise SetupError(f"{folder} holds version {own.version} of {own.name}: name a new folder for another one")
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    there = {path.name for path in folder.iterdir()}
     expected = {file.path for file in manifest.files} | {manifests.NAME}
     expected |= {part_of(folder, file).name for file in manifest.files}
     others = sorted(there - expected)
@@ -103,11 +105,12 @@ def missing_files(folder: Path, manifest: Manifest) -> list[File]:
 def fetch_files(connection: Any, place: Place, folder: Path, files: list[File]) -> None:
     """Fetch files, several at once."""
     with (
-        releases.shown_bytes(f"fetch {place}", sum(file.size for file in files)) as advance,
         ThreadPoolExecutor(releases.FILES_AT_ONCE) as threads,
+        releases.shown_bytes(f"fetch {folder.name}", sum(file.size for file in files)) as advance,
     ):
-        for _ in threads.map(partial(fetch_file, connection, place, folder, advance), files):
-            pass
+        started = [threads.submit(fetch_file, connection, place, folder, advance, file) for file in files]
+        for future in as_completed(started):
+            future.result()
 
 
 def fetch_file(connection: Any, place: Place, folder: Path, advance: Callable[[int], None], file: File) -> None:

@@ -45,14 +45,14 @@ def run(paths: Paths, source: str, link: bool = False, address: str | None = Non
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let nobody else take photos over meanwhile; a killed process holds nothing. Raises SetupError where one does."""
+def alone(folder: Path, command: str = "dda get") -> Iterator[None]:
+    """Let the same command do nothing in this folder meanwhile; a killed one holds nothing. Raises SetupError else."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SetupError(f"another `dda get` is at work in {folder}: wait until it has ended") from error
+            raise SetupError(f"another `{command}` is at work in {folder}: wait until it has ended") from error
         yield
     finally:
         os.close(handle)

@@ -140,8 +140,8 @@ def _photos(photos: tuple[str, Row] | None) -> str:
     name, row = photos
     told = f"The photo set {name} ({row['photos']} photos, {row['address']}), or a part of it."
     terms = f"Terms: {row['licence']}."
-    notes = f" {row['annotations']}." if row.get("annotations") else ""
-    return f"{told} {terms}{notes}"
+    left_out = f" Not part of it: {row['left_out']}." if row.get("left_out") else ""
+    return f"{told} {terms}{left_out}"
 
 
 def _vae(name: str, row: Row) -> str:

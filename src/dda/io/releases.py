@@ -6,9 +6,9 @@ latest.json after that: what either names is complete, whatever is killed when.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from dda.core.errors import SetupError
@@ -56,13 +56,14 @@ def publish(connection: Any, root: Place, name: str, files: Sequence[Examined]) 
     target = root.below(manifest.version)
     unfinished = uploads.unfinished(connection, target)
     with (
-        shown_bytes(f"publish {name}", manifest.n_bytes) as advance,
         ThreadPoolExecutor(PARTS_AT_ONCE) as parts,
         ThreadPoolExecutor(FILES_AT_ONCE) as threads,
+        shown_bytes(f"publish {name}", manifest.n_bytes) as advance,
     ):
         delivery = Delivery(connection, target, unfinished, parts, advance)
         twin = [twins.get((file.file.sha256, file.file.size)) for file in files]
-        outcomes = Counter(threads.map(lambda file, other: uploads.deliver(delivery, file, other), files, twin))
+        started = [threads.submit(uploads.deliver, delivery, *pair) for pair in zip(files, twin, strict=True)]
+        outcomes = Counter(future.result() for future in as_completed(started))
     _write_once(connection, target, NAME, manifests.content(manifest))
     if before is None or before.version != manifest.version:
         _point(connection, root, manifest, tag)
@@ -71,18 +72,27 @@ def publish(connection: Any, root: Place, name: str, files: Sequence[Examined]) 
 
 @contextmanager
 def shown_bytes(name: str, n_bytes: int) -> Iterator[Callable[[int], None]]:
-    """A function to call, from any thread, with how many more bytes are done."""
-    lock, done = Lock(), 0
+    """A function to call, from any thread, with how many more bytes are done.
+
+    When the block fails, also by Ctrl-C, the function raises CancelledError, so that threads that work on end soon.
+    """
+    lock, stopped, done = Lock(), Event(), 0
     with progress.shown(name, -(-n_bytes // MEGABYTE), "MB") as advance:
 
         def count(more: int) -> None:
             nonlocal done
+            if stopped.is_set():
+                raise CancelledError
             with lock:
                 before, done = done, min(n_bytes, done + more)
                 if steps := -(-done // MEGABYTE) - -(-before // MEGABYTE):
                     advance(steps)
 
-        yield count
+        try:
+            yield count
+        except BaseException:
+            stopped.set()
+            raise
 
 
 def _twins(

@@ -108,6 +108,7 @@ def has_arrived(connection: Any, place: Place, name: str, wanted: Examined) -> b
 def deliver(delivery: Delivery, wanted: Examined, twin: tuple[Place, str] | None) -> str:
     """Make a file lie in the store, and say how: it was there, was copied from its twin, or uploaded."""
     connection, target, name = delivery.connection, delivery.target, wanted.file.path
+    delivery.advance(0)  # nothing is begun when another file has failed
     if has_arrived(connection, target, name, wanted):
         outcome = KEPT
     elif twin and _copied(delivery, wanted, twin):
