@@ -194,8 +194,14 @@ def test_an_object_that_the_store_encrypts_is_known_by_what_was_noted(root, tmp_
 
 
 def test_threads_are_stopped_when_one_of_them_fails():
-    with pytest.raises(SetupError), releases.shown_bytes("fetch", 10**7) as advance:
-        advance(10**6)
-        raise SetupError("damaged")
+    told = []
+
+    def fail():
+        with releases.shown_bytes("fetch", 10**7) as advance:
+            told.append(advance)
+            raise SetupError("damaged")
+
+    with pytest.raises(SetupError):
+        fail()
     with pytest.raises(CancelledError):
-        advance(1)
+        told[0](1)
