@@ -130,6 +130,8 @@ def test_a_killed_fetch_goes_on_where_it_was(store, published, tmp_path):
         assert running.wait(120) == -signal.SIGKILL
     store.before = None
     assert not (folder / "manifest.json").exists()
+    (folder / ".manifest.json.1234.part").touch()
+    (folder / f".val-00000.tar.{'0' * 16}.part").touch()  # of another version
     part = fetch.part_of(folder, entry(store, published, "train-00000.tar"))
     part.write_bytes(whole(published, "train-00000.tar")[:100_000])  # what a stream had brought
     there = {path.name for path in folder.iterdir()} - {part.name}
@@ -225,7 +227,10 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(store, published, tmp_p
     (folder / "my notes.txt").rename(folder / "README.md")
     assert refusal(published, folder) == f"{folder} holds something else, 'README.md': name a new folder"
     assert (folder / "README.md").read_text() == "mine"
-    assert refusal(published, folder / "README.md") == f"{folder / 'README.md'} is no folder: name a new one"
+    (folder / "README.md").rename(tmp_path / "README.md")
+    (folder / "val-00000.tar").mkdir()
+    assert refusal(published, folder) == f"{folder} holds something else, 'val-00000.tar': name a new folder"
+    assert refusal(published, tmp_path / "README.md") == f"{tmp_path / 'README.md'} is no folder: name a new one"
 
 
 def test_a_second_fetch_at_once_is_refused(store, published, tmp_path):

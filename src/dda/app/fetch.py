@@ -89,17 +89,20 @@ def missing_files(folder: Path, manifest: Manifest) -> list[File]:
     own = manifests.of_folder(folder)
     if own and own.version != manifest.version:
         raise SetupError(f"{folder} holds version {own.version} of {own.name}: name a new folder for another one")
-    there = {path.name for path in folder.iterdir()}
-    expected = {file.path for file in manifest.files} | {manifests.NAME}
-    expected |= {part_of(folder, file).name for file in manifest.files}
-    others = sorted(there - expected)
-    differing = [file for file in manifest.files if verification.why_differs(folder / file.path, file)]
-    if own is None:
-        others += sorted(file.path for file in differing if file.path in there)
+    wrong = [file for file, _ in verification.differing(folder, manifest)]
+    kept = {file.path for file in manifest.files if own or file not in wrong} | {manifests.NAME}
+    others = sorted(path.name for path in folder.iterdir() if path.name not in kept and not _is_part(path, manifest))
+    others += sorted(name for name in kept if (folder / name).is_dir())
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         raise SetupError(f"{folder} holds something else, {others[0]!a:.120}{more}: name a new folder")
-    return differing
+    return wrong
+
+
+def _is_part(path: Path, manifest: Manifest) -> bool:
+    """Whether a file was left by a fetch that was killed, of this version or another."""
+    names = [file.path for file in manifest.files] + [manifests.NAME]
+    return path.suffix == ".part" and any(path.name.startswith(f".{name}.") for name in names)
 
 
 def fetch_files(connection: Any, place: Place, folder: Path, files: list[File]) -> None:

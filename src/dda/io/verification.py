@@ -29,7 +29,7 @@ def problems(folder: Path, manifest: Manifest | None) -> list[str]:
     """
     if not (folder / TABLE).is_file() and not manifest:
         raise SetupError(f"{folder} holds no aligned set: there is no {TABLE} in it; name a folder that has one")
-    found = files_differ(folder, manifest) if manifest else []
+    found = [reason for _, reason in differing(folder, manifest)] if manifest else []
     try:
         rows = rows_of(folder)
     except SetupError as error:
@@ -96,12 +96,12 @@ def _not_named(shard: Path, rows: list[Row]) -> list[str]:
     return [f"{name!a:.120} in {shard.name} belongs to no pair of {TABLE}" for name in others]
 
 
-def files_differ(folder: Path, manifest: Manifest) -> list[str]:
-    """Files of the manifest that are missing or not what was published."""
+def differing(folder: Path, manifest: Manifest) -> list[tuple[manifests.File, str]]:
+    """Files of the manifest that are missing in a folder or not what was published, each with a sentence for it."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        outcomes = threads.map(lambda file: why_differs(folder / file.path, file), manifest.files)
-        told = zip(tracked(manifest.files, f"files of {folder.name}"), outcomes, strict=True)
-        return [reason for _, reason in told if reason]
+        reasons = threads.map(lambda file: why_differs(folder / file.path, file), manifest.files)
+        told = zip(tracked(manifest.files, f"files of {folder.name}"), reasons, strict=True)
+        return [(file, reason) for file, reason in told if reason]
 
 
 def why_differs(path: Path, file: manifests.File) -> str | None:
