@@ -153,12 +153,6 @@ def test_how_much_is_missing_is_known_before(store, tmp_path):
     assert mirrors.missing_bytes(objects, tmp_path) == 7
 
 
-@pytest.mark.parametrize("address", ["s3://", "s3:///set", "photos/set"])
-def test_an_address_without_a_bucket_is_told(address):
-    with pytest.raises(SetupError, match="names no bucket: write s3://bucket or s3://bucket/prefix"):
-        s3.place(address)
-
-
 def test_a_prefix_with_nothing_below_it_is_told(store, server):
     put(store, "set-of-others/1.jpg")
     put(store, "set/", content=b"")

@@ -63,7 +63,7 @@ def metadata(words: Mapping[str, Any], files: Iterable[File], table: str, column
         **words,
         "isLiveDataset": False,
         "distribution": [file_object(*file) for file in sorted(files)],
-        "recordSet": [record_set(table, columns)],
+        "recordSet": [pair_records(table, columns)],
     }
 
 
@@ -81,7 +81,7 @@ def file_object(name: str, size: int, sha256: str) -> dict[str, Any]:
     }
 
 
-def record_set(table: str, columns: Mapping[str, str]) -> dict[str, Any]:
+def pair_records(table: str, columns: Mapping[str, str]) -> dict[str, Any]:
     """A record per pair, out of the table."""
     fields = [
         {
