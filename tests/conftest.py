@@ -11,7 +11,7 @@ import yaml
 
 from dda import params as parameters
 from dda import quiet
-from tests import sets, stores
+from tests import stores
 
 quiet.apply()
 os.environ["PREFECT_API_URL"] = ""
@@ -124,4 +124,6 @@ def store(rclone_store, monkeypatch):
 @pytest.fixture
 def aligned(tmp_path, tiles, monkeypatch):
     """A project's paths with an audited set `tiny` of three shards, two megabytes in all; it is the current folder."""
+    from tests import sets
+
     return sets.audited(monkeypatch, tmp_path, tiles, side_px=180)

@@ -233,6 +233,14 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(store, published, tmp_p
     assert refusal(published, tmp_path / "README.md") == f"{tmp_path / 'README.md'} is no folder: name a new one"
 
 
+def test_the_command_ends_with_two_and_one_sentence(store, published, tmp_path):
+    command = [sys.executable, "-c", FETCH, "fetch", "s3://nowhere/tiny", "got"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("dda: no bucket 'nowhere' at 127.0.0.1:")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_second_fetch_at_once_is_refused(store, published, tmp_path):
     (tmp_path / "got").mkdir()
     with get.alone(tmp_path / "got"):
