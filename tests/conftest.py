@@ -121,9 +121,19 @@ def store(rclone_store, monkeypatch):
         yield passing
 
 
-@pytest.fixture
-def aligned(tmp_path, tiles, monkeypatch):
-    """A project's paths with an audited set `tiny` of three shards, two megabytes in all; it is the current folder."""
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory, tiles):
+    """A project's folder with an audited set `tiny` of three shards, two megabytes in all."""
     from tests import sets
 
-    return sets.audited(monkeypatch, tmp_path, tiles, side_px=180)
+    folder = tmp_path_factory.mktemp("audited")
+    sets.write_audited(folder, tiles, side_px=180)
+    return folder
+
+
+@pytest.fixture
+def aligned(audited, tmp_path, monkeypatch):
+    """The paths of a copy of that project, whose folder is the current one."""
+    shutil.copytree(audited, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return parameters.load(ROOT / "params.yaml").paths

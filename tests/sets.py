@@ -1,5 +1,6 @@
 """Aligned sets of a test's own, on tiles of the embedded photographs, with files and columns as `align` writes them."""
 
+import contextlib
 import hashlib
 import json
 from io import BytesIO
@@ -74,12 +75,12 @@ def write_shard(path, split, sources, side_px):
     return rows
 
 
-def audited(monkeypatch, folder: Path, tiles: dict[str, bytes], side_px: int = 64) -> Paths:
-    """A project's paths with an audited set `tiny` in a folder, which becomes the current one."""
-    monkeypatch.chdir(folder)
+def write_audited(folder: Path, tiles: dict[str, bytes], side_px: int = 64) -> Paths:
+    """Write an audited set `tiny` where a project in this folder has it; the project's paths, seen from there."""
     paths = parameters.load(ROOT / "params.yaml").paths
-    write_set(paths.aligned / "tiny", tiles, side_px)
-    stamp(paths)
+    with contextlib.chdir(folder):
+        write_set(paths.aligned / "tiny", tiles, side_px)
+        stamp(paths)
     return paths
 
 

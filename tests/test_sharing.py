@@ -21,7 +21,7 @@ def ran(tmp_path_factory, tiles):
     shutil.copy(ROOT / "params.yaml", folder)
     home = {name: str(folder / "cache") for name in ("HF_HOME", "XDG_CACHE_HOME")}
     with stores.rclone(folder / "data") as server, pytest.MonkeyPatch.context() as patch:
-        sets.audited(patch, folder, tiles)
+        sets.write_audited(folder, tiles)
         stores.use(patch, server.address)
         return folder, {
             word or text.split()[1]: pages.run((kind, word, text), folder, **home) for kind, word, text in OWN

@@ -1,5 +1,6 @@
 """A published set comes whole or not at all: resumed, repaired, every byte checked, and nothing hostile gets a name."""
 
+import contextlib
 import io
 import json
 import os
@@ -9,33 +10,32 @@ import subprocess
 import sys
 import tarfile
 import uuid
+from pathlib import Path
 
 import pytest
 
+from dda import params as parameters
 from dda.app import fetch, get, publish, verify
 from dda.core.errors import SetupError
 from dda.io import downloads, manifests, pairs, s3
 from tests import sets, stores
 
+ROOT = Path(__file__).parents[2]
 FETCH = "from dda.io import s3; s3.READ_BYTES = 2**14; from dda import cli; cli.main()"
 
 
 @pytest.fixture(scope="module")
-def published(rclone_store, tmp_path_factory, tiles):
+def published(rclone_store, audited):
     """The address of a published set; nothing in it may be changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        return publish_set(patch, rclone_store, tmp_path_factory.mktemp("set"), tiles)
-
-
-def publish_set(monkeypatch, server, folder, tiles):
-    stores.use(monkeypatch, server.address)
     address = f"s3://{stores.BUCKET}/{uuid.uuid4().hex}"
-    publish.run(sets.audited(monkeypatch, folder, tiles, side_px=180), "tiny", address)
+    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(audited):
+        stores.use(patch, rclone_store.address)
+        publish.run(parameters.load(ROOT / "params.yaml").paths, "tiny", address)
     return f"{address}/tiny"
 
 
 @pytest.fixture
-def hostile(rclone_store, tmp_path, tiles, monkeypatch, published):
+def hostile(rclone_store, monkeypatch, published):
     """A published set of a test's own, to be spoilt in the store: (address, change(name, bytes or None))."""
     root, mine = s3.place(published), s3.place(f"s3://{stores.BUCKET}/{uuid.uuid4().hex}/tiny")
     stores.use(monkeypatch, rclone_store.address)
