@@ -11,6 +11,7 @@ import yaml
 
 from dda import params as parameters
 from dda import quiet
+from tests import stores
 
 quiet.apply()
 os.environ["PREFECT_API_URL"] = ""
@@ -103,3 +104,36 @@ def copied_line(finished, tmp_path, monkeypatch):
     shutil.copytree(finished, tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
     return parameters.load(Path("params.yaml"))
+
+
+@pytest.fixture(scope="session")
+def rclone_store(tmp_path_factory):
+    """A store on the disk that checks keys, for all tests; each uses a prefix of its own."""
+    with stores.rclone(tmp_path_factory.mktemp("store") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def store(rclone_store, monkeypatch):
+    """A gate before that store, which this process and those that it starts use."""
+    with stores.gate(rclone_store.address) as passing:
+        stores.use(monkeypatch, passing.address)
+        yield passing
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory, tiles):
+    """A project's folder with an audited set `tiny` of three shards, two megabytes in all."""
+    from tests import sets
+
+    folder = tmp_path_factory.mktemp("audited")
+    sets.write_audited(folder, tiles, side_px=180)
+    return folder
+
+
+@pytest.fixture
+def aligned(audited, tmp_path, monkeypatch):
+    """The paths of a copy of that project, whose folder is the current one."""
+    shutil.copytree(audited, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return parameters.load(ROOT / "params.yaml").paths

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from dda.io import tables
+from tests import pages, stores
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
@@ -73,6 +74,22 @@ def test_a_whole_repro_loses_nothing_and_leaves_a_clean_status(repeated):
 
 def test_a_second_repro_has_nothing_to_do(repeated):
     assert stages_that_ran(run(repeated, "dvc", "repro")) == []
+
+
+def test_what_was_made_travels_through_a_store_and_no_stage_runs_again(repeated, tmp_path, monkeypatch):
+    """By the blocks of docs/sharing.md: pushed here, pulled in a clone elsewhere, and the pairs without a clone."""
+    block = {word: (kind, word, text) for kind, word, text in pages.blocks("sharing.md") if word.startswith("dvc")}
+    mine, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    run(repeated, "git", "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-q", "--all", "-m", "Twenty photos")
+    with stores.rclone(tmp_path / "store") as server:
+        stores.use(monkeypatch, server.address)
+        pages.run(block["dvc-push"], repeated)
+        run(tmp_path, "git", "clone", "-q", str(repeated), str(elsewhere))
+        assert "Data and pipelines are up to date." in pages.run(block["dvc-pull"], elsewhere)
+        mine.mkdir()
+        assert "its shards are whole" in pages.run(block["dvc-get"], mine, PROJECT=f"file://{repeated}")
+    assert json.loads(run(elsewhere, "dvc", "status", "--json")) == {}
+    assert run(repeated, "git", "status", "--porcelain") == ""
 
 
 def test_a_flow_after_a_changed_learning_rate_runs_training_and_what_follows(repeated, tmp_path):

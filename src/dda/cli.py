@@ -156,6 +156,41 @@ def summary(params: ParamsFile = DEFAULT) -> None:
 
 
 @app.command()
+def publish(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An aligned set: a VAE of reconstruct.vaes.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Where to: `s3://bucket/prefix`.")],
+    photos: Annotated[str | None, typer.Option(help="The photo set of the catalog that was used.")] = None,
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Put an audited set into a store, as a version that never changes, and make it the latest one."""
+    checked = load(params)
+    from dda.app import publish as verb
+
+    verb.run(checked.paths, name, address, photos)
+
+
+@app.command()
+def fetch(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A published set: `s3://bucket/prefix/NAME`.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to: a new folder, or one to continue.")],
+    version: Annotated[str | None, typer.Option(help="A version other than the latest one.")] = None,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Read a public bucket without credentials.")] = False,
+) -> None:
+    """Get a published set, every byte checked; again to continue or to repair."""
+    from dda.app import fetch as verb
+
+    verb.run(address, folder, version, anonymous)
+
+
+@app.command()
+def verify(folder: Annotated[Path, typer.Argument(metavar="DIR", help="An aligned set, fetched or made.")]) -> None:
+    """Check every byte of an aligned set; exit status 1 where anything is wrong."""
+    from dda.app import verify as verb
+
+    verb.run(folder)
+
+
+@app.command()
 def detect(
     paths: Annotated[list[Path], typer.Argument(help="Image files.")],
     model: Annotated[Path, typer.Option(help="A detector's folder.")] = Path("artifacts/detectors/embedded"),

@@ -251,7 +251,7 @@ def test_options_that_do_not_fit_the_source_are_told(repository):
 @pytest.mark.parametrize("name", catalog.table("photos"))
 def test_a_photo_set_of_the_catalog_is_described_whole(name):
     row = catalog.get("photos", name)
-    assert set(row) == {"address", "size_bytes", "checksum", "photos", "licence"}
+    assert set(row) == {"address", "size_bytes", "checksum", "photos", "licence", "left_out"}
     algorithm, digest = row["checksum"].split(":")
     assert len(bytes.fromhex(digest)) == hashlib.new(algorithm).digest_size
     assert row["size_bytes"] / row["photos"] > 100_000

@@ -11,7 +11,7 @@ RNG = np.random.default_rng(0)
 
 
 def side(count, spectrum=0.0, **facts):
-    """A class of so many images whose numbers are noise, whose spectra are shifted, and whose files have these facts."""
+    """A class of so many images: numbers of noise, shifted spectra, files with these facts."""
     made = [
         Evidence(
             {name: values[number % len(values)] for name, values in facts.items()},

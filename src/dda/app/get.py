@@ -11,7 +11,7 @@ from typing import Any
 
 from dda import catalog
 from dda.core.errors import SetupError, did_you_mean
-from dda.io import archives, atomic, downloads, photos, s3, versioning
+from dda.io import archives, atomic, downloads, mirrors, photos, s3, versioning
 from dda.params.sections import Paths
 
 EMBEDDED = "embedded"
@@ -45,14 +45,14 @@ def run(paths: Paths, source: str, link: bool = False, address: str | None = Non
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let nobody else take photos over meanwhile; a killed process holds nothing. Raises SetupError where one does."""
+def alone(folder: Path, command: str = "dda get") -> Iterator[None]:
+    """Let the same command do nothing in this folder meanwhile; a killed one holds nothing. Raises SetupError else."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SetupError(f"another `dda get` is at work in {folder}: wait until it has ended") from error
+            raise SetupError(f"another `{command}` is at work in {folder}: wait until it has ended") from error
         yield
     finally:
         os.close(handle)
@@ -84,13 +84,13 @@ def get_set(paths: Paths, name: str, row: Mapping[str, Any], address: str | None
 def get_bucket(paths: Paths, source: str) -> None:
     """Take over the photos below a prefix of a bucket; what has arrived when a run is killed is used again."""
     place = s3.place(source)
-    objects, rejected = s3.listing(place)
+    objects, rejected = mirrors.listing(place)
     folder = paths.downloads / s3.digest(place)
-    missing, n_bytes = s3.missing_bytes(objects, folder), sum(one.n_bytes for one in objects)
+    missing, n_bytes = mirrors.missing_bytes(objects, folder), sum(one.n_bytes for one in objects)
     downloads.check_free(f"the photos of {source}", [(folder, missing), *_room(paths, n_bytes, linked=True)])
     folder.mkdir(parents=True, exist_ok=True)
     with downloads.full_disk_told(source, folder, missing, "what has arrived is kept"):
-        rejected += s3.mirror(place, objects, folder)
+        rejected += mirrors.mirror(place, objects, folder)
 
     def fill(arriving: Path) -> list[Rejected]:
         return [*rejected, *copy_folder(folder, arriving, link=True)]

@@ -1,5 +1,7 @@
-"""Aligned pairs, read out of their shards one at a time."""
+"""Aligned pairs, read out of their shards one at a time, wherever these come from."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dda.core.errors import SetupError
-from dda.core.labels import FAKE, REAL
-from dda.io import photos, shards, tables
+from dda.core.labels import FAKE, REAL, SPLITS
+from dda.io import photos, shards, tables, tars
 
 SIDES = {"real": REAL, "fake": FAKE}
+SHARD_NAME = re.compile(rf"({'|'.join(SPLITS)})-[0-9]{{5,9}}\.tar", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,36 @@ class PairSet:
 
 
 def load(folder: Path, split: str) -> PairSet:
-    """The good pairs of a split, in the order of their ids. Raises SetupError where there are none."""
+    """The good pairs of a split, in the order of their ids.
+
+    Raises SetupError where there are none, and where the table and the shards are not what `align` makes: a set may
+    come from anywhere.
+    """
     chosen = [row for row in good(folder) if row["split"] == split]
     if not chosen:
         raise SetupError(f"no pairs of split {split!r} in {folder}: run `dvc repro align`")
+    for shard in sorted({str(row["shard"]) for row in chosen}):
+        wrong = misplaced(folder, shard, [row for row in chosen if row["shard"] == shard])
+        if wrong:
+            raise SetupError(f"{wrong[0]}: the set in {folder} is damaged, fetch or make it again")
     return PairSet(folder, chosen)
+
+
+def misplaced(folder: Path, shard: str, rows: Iterable[dict[str, Any]]) -> list[str]:
+    """What is wrong with where rows of the table say that their images lie in a shard, in words.
+
+    Raises SetupError where the shard is not there or refused.
+    """
+    if not SHARD_NAME.fullmatch(shard):
+        return [f"pairs.parquet names a shard {shard!a:.120}, which is no name such as train-00000.tar"]
+    known = tars.places(folder / shard)
+    return [
+        f"pairs.parquet says that {row[f'{side}_name']!a:.120} lies at byte {row[f'{side}_offset']} of {shard} with "
+        f"{row[f'{side}_size']} bytes, and it does not"
+        for row in rows
+        for side in SIDES
+        if known.get(row[f"{side}_name"]) != (row[f"{side}_offset"], row[f"{side}_size"])
+    ]
 
 
 def good(folder: Path) -> list[dict[str, Any]]:

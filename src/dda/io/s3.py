@@ -1,36 +1,28 @@
 """S3 and stores that speak like it, by boto3: endpoint from AWS_ENDPOINT_URL, credentials from boto3's usual places."""
 
+import base64
 import hashlib
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from dda.core.errors import SetupError
-from dda.io import archives, atomic
-from dda.io.progress import tracked
+from dda.io.progress import Advance
 
 SCHEME = "s3://"
 WORKERS = 16
 TRIES = 3
 READ_BYTES = 2**20
+COPY_BYTES = 5 * 2**30  # a larger object is copied in parts
+SET_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError")
 WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthFailure")
 FORBIDDEN = ("AccessDenied", "403", "Forbidden")
-# what is wrong with one object and not with the whole store
-OBJECT_ERRORS = {
-    "NoSuchKey": "disappeared while it was fetched",
-    "404": "disappeared while it was fetched",
-    "InvalidObjectState": "archived: the store must bring it back first",
-    **dict.fromkeys(FORBIDDEN, "not allowed to be read with these credentials"),
-}
-
-Rejected = dict[str, str]
+NOT_THERE = ("NoSuchKey", "404")
 
 
 @dataclass(frozen=True)
@@ -43,18 +35,41 @@ class Place:
     def __str__(self) -> str:
         return f"{SCHEME}{self.bucket}/{self.prefix}"
 
+    def below(self, name: str) -> "Place":
+        """A folder in this one."""
+        return Place(self.bucket, f"{self.prefix}{name}/")
+
+    def object(self, name: str) -> dict[str, str]:
+        """What boto3 wants to know of an object in this folder."""
+        return {"Bucket": self.bucket, "Key": self.prefix + name}
+
 
 @dataclass(frozen=True)
 class Object:
-    """An object below a place: its name there, its size in bytes, when it was written (seconds since 1970), its tag."""
+    """An object below a place: its name there, its size in bytes, when it was written (seconds since 1970), its tag.
+
+    An empty tag stands for any.
+    """
 
     name: str
     n_bytes: int
-    written_s: int
-    tag: str
+    written_s: int = 0
+    tag: str = ""
 
 
-class _Changed(Exception):
+class Refused(SetupError):
+    """The store answered, but not with what was asked for; `code` is its word for that."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NoCredentials(SetupError):
+    """Nothing says who we are."""
+
+
+class Changed(Exception):
     """The object is not the one that was listed."""
 
 
@@ -78,61 +93,114 @@ def endpoint() -> str:
     return urlsplit(address).netloc.rpartition("@")[2] or "Amazon S3"
 
 
-def client() -> Any:
-    """A client that gives up after three tries; may be used by several threads."""
+def client(anonymous: bool = False) -> Any:
+    """A client that gives up after three tries; may be used by several threads. Anonymous: it signs nothing."""
     import boto3
+    from botocore import UNSIGNED
     from botocore.config import Config
 
     retries: Any = {"mode": "standard", "total_max_attempts": TRIES}
-    config = Config(connect_timeout=10, read_timeout=60, max_pool_connections=WORKERS, retries=retries)
+    # Content-MD5, which every store checks, is sent by the caller; newer checksums are not known everywhere
+    config = Config(
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=WORKERS,
+        retries=retries,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        signature_version=UNSIGNED if anonymous else None,
+    )
     return boto3.Session().client("s3", config=config)
 
 
-def listing(source: Place) -> tuple[list[Object], list[Rejected]]:
-    """The objects below a place, by name, and those that no folder could hold, with reasons.
-
-    Markers that stand for a folder are neither. Raises SetupError where the store cannot be read or nothing is there.
-    """
+def read(connection: Any, source: Place, name: str, max_bytes: int) -> tuple[bytes, str] | None:
+    """A small object's content and tag; None where there is no such object. Raises SetupError where it is larger."""
     with told(source):
-        pages = client().get_paginator("list_objects_v2").paginate(Bucket=source.bucket, Prefix=source.prefix)
-        found = [_object(entry, source) for page in pages for entry in page.get("Contents", [])]
-    objects = [one for one in found if one.n_bytes or not (one.name == "" or one.name.endswith("/"))]
-    if not objects:
-        raise SetupError(f"nothing lies under {source} at {endpoint()}: name a bucket and prefix that hold photos")
-    wrong = {one.name: reason for one in objects if (reason := archives.why_unsafe(one.name))}
-    wrong |= _folders_too([one.name for one in objects if one.name not in wrong])
-    rejected = [{"path": _printable(name), "error": reason} for name, reason in sorted(wrong.items())]
-    return [one for one in objects if one.name not in wrong], rejected
+        try:
+            answer = connection.get_object(**source.object(name))
+        except connection.exceptions.NoSuchKey:
+            return None
+        content: bytes = answer["Body"].read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise SetupError(f"{source}{name} is larger than the {max_bytes} bytes that it may have: it is none of dda's")
+    return content, answer.get("ETag", "")
 
 
-def missing_bytes(objects: list[Object], folder: Path) -> int:
-    """How much has not arrived in a folder yet."""
-    return sum(one.n_bytes for one in objects if not _has_arrived(folder / one.name, one))
+def head(connection: Any, source: Place, name: str) -> dict[str, Any] | None:
+    """What the store tells about an object; None where there is none."""
+    try:
+        with told(source):
+            answer: dict[str, Any] = connection.head_object(**source.object(name))
+            return answer
+    except Refused as refusal:
+        if refusal.code in NOT_THERE:
+            return None
+        raise
 
 
-def mirror(source: Place, objects: list[Object], folder: Path) -> list[Rejected]:
-    """Make a folder hold exactly these objects; those that could not be read, with reasons.
+def put(connection: Any, target: Place, name: str, content: bytes, more: dict[str, Any]) -> None:
+    """Write a small object, which the store checks by its MD5; `more` is what boto3 is told besides, or instead."""
+    md5 = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+    with told(target, "write to"):
+        connection.put_object(**target.object(name), Body=content, **{"ContentMD5": md5, **more})
 
-    A file that has arrived before is kept where its size and time are the object's, so that a killed run goes on.
-    Raises SetupError where the store fails as a whole.
+
+def copy(connection: Any, source: dict[str, str], target: Place, name: str, noted: dict[str, str]) -> None:
+    """Let the store copy an object, whatever its size; `noted` becomes its metadata."""
+    from boto3.s3.transfer import TransferConfig
+
+    more = {"Metadata": noted, "MetadataDirective": "REPLACE"}
+    with told(target, "write to"):
+        connection.copy(source, **target.object(name), ExtraArgs=more, Config=TransferConfig(COPY_BYTES))
+
+
+def download(connection: Any, source: Place, wanted: Object, path: Path, advance: Advance | None = None) -> None:
+    """Append to a file what it has not of an object yet; a stream that breaks goes on where it broke.
+
+    `advance` is told of bytes that have arrived.
+    Raises Changed where the object is not the wanted one, Refused, or SetupError where the store is away.
     """
-    _remove_others(folder, {folder / one.name for one in objects})
-    with told(source), ThreadPoolExecutor(WORKERS) as threads:
-        outcomes = threads.map(partial(_fetch, client(), source, folder), objects)
-        failed = [outcome for _, outcome in zip(tracked(objects, str(source)), outcomes, strict=True)]
-    return [outcome for outcome in failed if outcome]
+    from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+    tries = TRIES
+    with told(source), path.open("ab") as file:
+        while True:
+            before = file.tell()
+            try:
+                return _append(connection, source, wanted, file, advance)
+            except (HTTPClientError, IncompleteReadError):
+                tries = TRIES if file.tell() > before else tries - 1
+                if not tries:
+                    raise
+
+
+def _append(connection: Any, source: Place, wanted: Object, file: Any, advance: Advance | None) -> None:
+    start = file.tell()
+    if start and start == wanted.n_bytes:
+        return
+    part = {"Range": f"bytes={start}-"} if start else {}
+    answer = connection.get_object(**source.object(wanted.name), **part)
+    if answer["ContentLength"] != wanted.n_bytes - start or (wanted.tag and answer.get("ETag", "") != wanted.tag):
+        raise Changed
+    for content in answer["Body"].iter_chunks(READ_BYTES):
+        file.write(content)
+        if advance:
+            advance(len(content))
 
 
 @contextmanager
-def told(source: Place) -> Iterator[None]:
-    """Turn what boto3 raises into a SetupError in a sentence, without any secret."""
+def told(source: Place, doing: str = "read") -> Iterator[None]:
+    """Turn what boto3 raises into a SetupError in a sentence, without any secret; `doing` is what may be forbidden."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
-        raise SetupError(_refusal(error, source)) from error
+        code = str(error.response["Error"].get("Code", "an error"))
+        raise Refused(_refusal(error, code, source, doing), code) from error
     except BotoCoreError as error:
+        if type(error).__name__ in NO_CREDENTIALS:
+            raise NoCredentials(f"no S3 credentials for {source}: {SET_CREDENTIALS}") from error
         raise SetupError(_failure(error, source)) from error
     except ValueError as error:
         if "endpoint" not in str(error):
@@ -140,98 +208,23 @@ def told(source: Place) -> Iterator[None]:
         raise SetupError("AWS_ENDPOINT_URL is no address of a store: write one such as http://host:port") from error
 
 
-def _refusal(error: Any, source: Place) -> str:
+def _refusal(error: Any, code: str, source: Place, doing: str) -> str:
     """What the store answered."""
-    code, where = _code(error), endpoint()
+    where = endpoint()
     if code in WRONG_KEY:
         return f"{where} refuses the S3 credentials ({code}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     if code in FORBIDDEN:
-        return f"{where} does not allow these credentials to read {source} ({code}): ask its owner, or use other ones"
+        return f"{where} does not allow these credentials to {doing} {source} ({code}): ask its owner, or use others"
     if code == "NoSuchBucket":
         return f"no bucket {source.bucket!r} at {where}: name another, or set AWS_ENDPOINT_URL to the store that has it"
+    if code == "BadDigest":
+        return f"{where} received other bytes than were sent to {source}: if no file was changed meanwhile, run again"
     return f"{where} answers {code} for {source}: {error.response['Error'].get('Message', 'no reason given')}"
 
 
 def _failure(error: Any, source: Place) -> str:
     """What went wrong before the store could answer."""
     kind, where = type(error).__name__, endpoint()
-    if kind in NO_CREDENTIALS:
-        return f"no S3 credentials for {source}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
     if kind in ("ParamValidationError", "ProfileNotFound", "InvalidRegionError"):
         return f"{source} cannot be asked for: {error}"
     return f"no answer from {where} for {source} ({kind}): what has arrived is kept; check AWS_ENDPOINT_URL, run again"
-
-
-def _code(error: Any) -> str:
-    return str(error.response["Error"].get("Code", "an error"))
-
-
-def _object(entry: dict[str, Any], source: Place) -> Object:
-    name = entry["Key"].removeprefix(source.prefix)
-    return Object(name, entry["Size"], int(entry["LastModified"].timestamp()), entry.get("ETag", ""))
-
-
-def _folders_too(names: list[str]) -> dict[str, str]:
-    """Keys that are also the folder of another key; case and accents are told apart, as a store does."""
-    folders = {name[:end] for name in names for end, letter in enumerate(name) if letter == "/"}
-    return {name: "also the folder of other keys" for name in names if name in folders}
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _has_arrived(path: Path, wanted: Object) -> bool:
-    if not path.is_file():
-        return False
-    there = path.stat()
-    return (there.st_size, int(there.st_mtime)) == (wanted.n_bytes, wanted.written_s)
-
-
-def _remove_others(folder: Path, wanted: set[Path]) -> None:
-    """Delete what is not wanted, leftovers of a killed run too, and folders that are empty then."""
-    for root, folders, files in os.walk(folder, topdown=False):
-        for path in (Path(root, name) for name in files):
-            if path not in wanted:
-                path.unlink()
-        for path in (Path(root, name) for name in folders):
-            if not any(path.iterdir()):
-                path.rmdir()
-
-
-def _fetch(connection: Any, source: Place, folder: Path, wanted: Object) -> Rejected | None:
-    """Make one object lie in the folder, whole or not at all; what is wrong with it."""
-    from botocore.exceptions import ClientError
-
-    path = folder / wanted.name
-    if _has_arrived(path, wanted):
-        return None
-    try:
-        with atomic.whole(path) as temporary:
-            _write(connection, source, wanted, temporary)
-            os.utime(temporary, (wanted.written_s, wanted.written_s))
-    except ClientError as error:
-        if _code(error) not in OBJECT_ERRORS:
-            raise
-        return {"path": wanted.name, "error": OBJECT_ERRORS[_code(error)]}
-    except _Changed:
-        return {"path": wanted.name, "error": "changed while it was fetched"}
-    return None
-
-
-def _write(connection: Any, source: Place, wanted: Object, path: Path) -> None:
-    """Write an object's bytes; a stream that breaks is begun again."""
-    from botocore.exceptions import HTTPClientError, IncompleteReadError
-
-    for tries_left in reversed(range(TRIES)):
-        try:
-            answer = connection.get_object(Bucket=source.bucket, Key=source.prefix + wanted.name)
-            if (answer["ContentLength"], answer.get("ETag", "")) != (wanted.n_bytes, wanted.tag):
-                raise _Changed
-            with path.open("wb") as file:
-                for content in answer["Body"].iter_chunks(READ_BYTES):
-                    file.write(content)
-            return
-        except (HTTPClientError, IncompleteReadError):
-            if not tries_left:
-                raise
