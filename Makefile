@@ -57,6 +57,7 @@ check: setup
 # Each against a plain baseline in the same run; figures with date and machine stand in docs/experiments.md.
 bench: setup
 	python bench/reconstruct.py --vae "$(VAE)" --photos "$(BENCH_PHOTOS)" $(BENCH_OPTIONS)
+	python bench/align.py --photos "$(BENCH_PHOTOS)"
 
 bench-gpu: setup
 	for compile in "" --compile; do \

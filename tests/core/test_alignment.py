@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from dda.core.alignment import PIXEL_STEPS, Step, align_fake, draw_recipe, luminance, match_jpeg, mix_pixels
 from dda.core.bands import mix_frequencies
+from dda.core.grids import grid_phase
 from dda.core.jpeg import encode_jpeg, ijg_facts, jpeg_facts
 from dda.embedded.photos import tiles
 
@@ -44,6 +45,15 @@ def test_a_matched_fake_has_the_tables_of_its_real(content):
     _, fake = align_fake(pixels, pixels[::-1], [MATCH], jpeg_facts(real))
     assert jpeg_facts(opened(fake)) == jpeg_facts(real)
     assert opened(fake).size == real.size
+
+
+@pytest.mark.parametrize("content", [content for _, content in TILES], ids=[name for name, _ in TILES])
+def test_a_matched_fake_shows_the_grid_of_its_real_and_no_other(content):
+    real = opened(content)
+    blurred = np.asarray(real.filter(ImageFilter.GaussianBlur(0.6)))
+    _, fake = align_fake(np.asarray(real), blurred, [MATCH], jpeg_facts(real))
+    phases = [grid_phase(np.asarray(image.convert("L"))) for image in (real, opened(fake))]
+    assert {(phase.x, phase.y) for phase in phases if phase} <= {(0, 0)}
 
 
 def test_a_recipe_without_matching_leaves_compression_alone():

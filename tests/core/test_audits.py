@@ -63,3 +63,10 @@ def test_gaps_are_real_minus_fake_for_each_ring():
     gap = audits.gaps(side(200, spectrum=5.0), fake=side(200))["fake"]
     assert len(gap) == 24
     assert np.allclose(gap, 5, atol=0.5)
+
+
+def test_a_spectrum_is_told_with_the_band_in_which_eight_of_ten_images_lie():
+    found = audits.spectra(real=side(200, spectrum=5.0))["real"]
+    assert np.allclose(found["mean"], 5, atol=0.4)
+    assert np.allclose(found["low"], 5 - 1.28, atol=0.5)
+    assert np.allclose(found["high"], 5 + 1.28, atol=0.5)

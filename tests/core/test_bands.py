@@ -150,8 +150,8 @@ def test_the_filter_passes_what_lies_below_and_stops_what_lies_above(cutoff):
     frequency = np.arange(512) / 1024
     response = np.abs(np.fft.rfft(low_pass(cutoff), 1024))[:-1]
     assert response[0] == pytest.approx(1, abs=1e-6)
-    assert np.abs(response[frequency < cutoff - 0.07] - 1).max(initial=0) < 0.02
-    assert response[frequency > cutoff + 0.07].max() < 0.02
+    assert np.abs(response[frequency < cutoff - 0.09] - 1).max(initial=0) < 0.02
+    assert response[frequency > cutoff + 0.09].max() < 0.02
     assert response[np.abs(frequency - cutoff).argmin()] == pytest.approx(0.5, abs=0.05)
 
 
@@ -187,7 +187,7 @@ def test_what_is_added_is_the_high_pass_of_the_difference(pair, weight, cutoff):
     real, fake = (image.astype(float) for image in pair)
     low, kernel = real - fake, low_pass(cutoff).astype(float)
     for axis in (0, 1):
-        margins = [(12, 12) if axis == other else (0, 0) for other in range(3)]
+        margins = [(9, 9) if axis == other else (0, 0) for other in range(3)]
         padded = np.pad(low, margins, mode="symmetric")
         low = np.apply_along_axis(np.convolve, axis, padded, kernel, mode="valid")
     wanted = np.clip(fake + weight * (real - fake - low), 0, 255)

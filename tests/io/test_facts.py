@@ -55,3 +55,8 @@ def test_what_cannot_be_read_is_rejected(content):
 def test_evidence_is_gathered_in_order_by_every_reader():
     found = evidence.gathered({"double": lambda item: 2 * item, "same": lambda item: item}, list(range(50)), "counting")
     assert found == {"double": [2 * number for number in range(50)], "same": list(range(50))}
+
+
+@pytest.mark.parametrize("content", [saved(IMAGE, "JPEG"), saved(IMAGE, "PNG"), saved(IMAGE.convert("L"), "JPEG")])
+def test_a_decoded_photo_has_the_facts_of_its_file(content):
+    assert facts.of_photo(photos.decode(content, 10**6)) == facts.stored(content)

@@ -1,4 +1,5 @@
 import json
+import subprocess
 import tarfile
 from io import BytesIO
 
@@ -127,6 +128,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_other_weights(copied
     other = mixed.align.model_copy(update={"seed": 1})
     align.run(mixed.model_copy(update={"align": other}), "tiny")
     assert [row["real_weight"] for row in table(copied_line)] != weights
+
+
+def test_another_process_makes_the_same_bytes(copied_line):
+    folder = copied_line.paths.aligned / "tiny"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for path in folder.iterdir():
+        path.unlink()
+    subprocess.run(["dda", "align", "tiny"], check=True, timeout=120)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_the_json_member_tells_how_the_pair_was_made(line):

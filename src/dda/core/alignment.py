@@ -55,12 +55,13 @@ def draw_recipe(settings: Sequence[Mapping[str, Any]], seed: int, *names: str) -
     steps = []
     for chosen in settings:
         known = {key: value for key, value in chosen.items() if key not in ("step", "probability")}
-        rng = generator(seed, "align", chosen["step"], *names)
-        happens = rng.random() < chosen["probability"]
-        if "real_weight" in known:
-            known["real_weight"] = float(rng.uniform(*known["real_weight"]))
-        if happens:
-            steps.append(Step(chosen["step"], known))
+        lowest, highest = known.get("real_weight", (0.0, 0.0))
+        if chosen["probability"] < 1.0 or lowest < highest:  # to begin a generator takes longer than to draw from it
+            rng = generator(seed, "align", chosen["step"], *names)
+            if rng.random() >= chosen["probability"]:
+                continue
+            lowest = float(rng.uniform(lowest, highest))
+        steps.append(Step(chosen["step"], known | ({"real_weight": lowest} if "real_weight" in known else {})))
     return steps
 
 

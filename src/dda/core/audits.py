@@ -120,9 +120,16 @@ def told_of(values: Sequence[Any]) -> str:
     return ", ".join(told) + (f" and {more} more" if more > 0 else "")
 
 
-def spectra(**sides: Side) -> dict[str, list[float]]:
-    """The mean radial spectrum of each side, in dB for each ring, by its name."""
-    return {name: _rounded(side.values("spectrum").mean(axis=0)) for name, side in sides.items()}
+def spectra(**sides: Side) -> dict[str, dict[str, list[float]]]:
+    """The radial spectrum of each side, in dB for each ring, by its name: mean, and what nine of ten images exceed or
+    stay below (`low`, `high`).
+    """
+    found = {}
+    for name, side in sides.items():
+        values = side.values("spectrum")
+        low, high = np.quantile(values, [0.1, 0.9], axis=0)
+        found[name] = {"mean": _rounded(values.mean(axis=0)), "low": _rounded(low), "high": _rounded(high)}
+    return found
 
 
 def gaps(real: Side, **fakes: Side) -> dict[str, list[float]]:

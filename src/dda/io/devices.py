@@ -69,12 +69,7 @@ def threads() -> int:
 
 
 def take(slot: Slot) -> None:
-    """Make this process work on a device, with so many threads; it keeps the memory that it once had.
-
-    Activations are tens of megabytes each. Given back after every layer, they come again as fresh pages, which the
-    kernel has to clear: on a CPU this costs a quarter of the time and more. The gaps between what is kept grow without
-    end, so everything that is free goes back from time to time.
-    """
+    """Make this process work on a device, with so many threads; on a CPU it keeps the memory that it once had."""
     import torch
 
     os.environ["DDA_DEVICE"] = slot.device
@@ -83,14 +78,24 @@ def take(slot: Slot) -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False  # torch's default for convolutions: float32 with the digits of float16
     if slot.device == "cpu":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
-        if mallopt:
-            # older glibc refuses more than 32 MiB, and any call ends its own adapting of the 128 KiB it begins with
-            mallopt(MMAP_THRESHOLD, 1 << 30) or mallopt(MMAP_THRESHOLD, 1 << 25)
-            mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
-            _trim_regularly()
+        keep_memory()
     elif slot.device.startswith("cuda:"):
         torch.cuda.set_device(torch.device(slot.device))
+
+
+def keep_memory() -> None:
+    """Let this process keep freed memory for what it allocates next.
+
+    Images and activations are megabytes each. Given back after every use, they come again as fresh pages, which the
+    kernel has to clear: a quarter of the time and more. The gaps between what is kept grow without end, so everything
+    that is free goes back from time to time.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
+    if mallopt:
+        # older glibc refuses more than 32 MiB, and any call ends its own adapting of the 128 KiB it begins with
+        mallopt(MMAP_THRESHOLD, 1 << 30) or mallopt(MMAP_THRESHOLD, 1 << 25)
+        mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
+        _trim_regularly()
 
 
 def fast_precisions(device: str) -> list[str]:

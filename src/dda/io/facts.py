@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from dda.core.jpeg import jpeg_facts
+from dda.core.jpeg import JpegFacts, jpeg_facts
 from dda.io import photos
 
 
@@ -15,11 +15,23 @@ def stored(content: bytes) -> dict[str, Any]:
     Raises OSError or ValueError for what is no image of a known format.
     """
     with Image.open(BytesIO(content), formats=photos.OPENED_FORMATS) as image:
-        is_jpeg = image.format in photos.JPEG_FORMATS
-        found: dict[str, Any] = {"format": "JPEG" if is_jpeg else image.format}
-        found |= {"width": image.width, "height": image.height, "channels": len(image.getbands())}
-        jpeg = jpeg_facts(image) if is_jpeg else None
-    return found | {
+        jpeg = jpeg_facts(image) if image.format in photos.JPEG_FORMATS else None
+        return told(str(image.format), (image.height, image.width, len(image.getbands())), jpeg)
+
+
+def of_photo(photo: photos.Photo) -> dict[str, Any]:
+    """The same of a file that was decoded already, and not converted."""
+    height, width, *channels = photo.pixels.shape
+    return told(photo.format, (height, width, *(channels or [1])), photo.jpeg)
+
+
+def told(image_format: str, shape: tuple[int, ...], jpeg: JpegFacts | None) -> dict[str, Any]:
+    """Facts by their names; those of compression are None for what is no JPEG. `shape` is height, width, channels."""
+    return {
+        "format": "JPEG" if jpeg else image_format,
+        "width": shape[1],
+        "height": shape[0],
+        "channels": shape[2],
         "jpeg_quality": jpeg.quality if jpeg else None,
         "jpeg_tables": jpeg.tables_digest if jpeg else None,
         "subsampling": jpeg.subsampling if jpeg else None,

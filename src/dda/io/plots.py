@@ -95,18 +95,21 @@ def probes(judged: Sequence[Mapping[str, Any]]) -> bytes:
     return _png(figure)
 
 
-def spectra(frequencies: Any, means_db: Mapping[str, Any], gaps_db: Mapping[str, Any]) -> bytes:
-    """Mean spectra by name, and beside them the gaps real - fake, over cycles per pixel; a PNG."""
+def spectra(frequencies: Any, spectra_db: Mapping[str, Any], gaps_db: Mapping[str, Any]) -> bytes:
+    """Spectra by name, with the bands in which eight of ten images lie, and the gaps real - fake; a PNG."""
     figure, axes = _figure(2)
     colours = {"real": REAL_COLOUR, "fake": FAKE_COLOUR, "raw": "grey"}
     words = {"real": "real", "fake": "fake", "raw": "reconstruction, before alignment"}
-    for axis, lines in zip(axes, (means_db, gaps_db), strict=True):
-        for name, values in lines.items():
-            axis.plot(frequencies, values, color=colours[name], label=words[name], marker=".")
-        axis.set(xlabel="cycles per pixel", xlim=(0, 0.5))
+    for name, found in spectra_db.items():
+        axes[0].fill_between(frequencies, found["low"], found["high"], color=colours[name], alpha=0.15, linewidth=0)
+        axes[0].plot(frequencies, found["mean"], color=colours[name], label=words[name], marker=".")
+    for name, values in gaps_db.items():
+        axes[1].plot(frequencies, values, color=colours[name], label=words[name], marker=".")
+    for axis in axes:
+        axis.set(xlabel="cycles per pixel", xlim=(0, 0.5), ylabel="dB")
         axis.legend(fontsize=8)
-    axes[0].set(title="mean power of the luminance", ylabel="dB")
-    axes[1].set(title="real minus fake", ylabel="dB")
+    axes[0].set(title="power of the luminance: mean, and eight of ten images")
+    axes[1].set(title="real minus fake, mean")
     axes[1].axhline(0, color="black", linewidth=0.8)
     return _png(figure)
 

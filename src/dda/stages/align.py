@@ -68,6 +68,7 @@ Made = tuple[list[Row], list[tuple[str, bytes]]]
 def run(params: Params, vae: str) -> None:
     """Align every reconstruction of one VAE with its real, and store both side by side."""
     catalog.get("vaes", vae)
+    devices.keep_memory()
     folder = params.paths.aligned / vae
     sources = joined(params, vae)
     rows: list[Row] = []
@@ -147,14 +148,19 @@ def pair_members(params: Params, vae: str, source: Row, rows: list[Row]) -> list
     window = centre(photo.pixels, *reconstruction.shape[:2])
     whole = window.shape == photo.pixels.shape
     untouched = whole and photo.converted is None and photo.format in (*photos.JPEG_FORMATS, "PNG")
-    real, stored = named(image_id, "real", content if untouched else photos.encode_png(window))
-    members = [(real["name"], stored)]
+    if untouched:
+        real = named(image_id, "real", source["sha256"], facts.of_photo(photo))
+    else:
+        content = photos.encode_png(window)
+        real = described(image_id, "real", content)
+    members = [(real["name"], content)]
     for row in rows:
         recipe = draw_recipe(steps_of(params.align, source), params.align.seed, image_id, str(row["variant"]))
         pixels, jpeg = align_fake(window, reconstruction, recipe, photo.jpeg)
         if jpeg and not whole:  # `fit: crop` (paper): the real cannot stay the file that it was, so both become PNG
             pixels, jpeg = np.asarray(Image.open(BytesIO(jpeg))), b""
-        fake, stored = named(image_id, f"fake{row['variant'] or ''}", jpeg or photos.encode_png(pixels))
+        stored = jpeg or photos.encode_png(pixels)
+        fake = described(image_id, f"fake{row['variant'] or ''}", stored)
         row.update({f"real_{key}": value for key, value in real.items()})
         row.update({f"fake_{key}": value for key, value in fake.items()} | done(recipe, photo.jpeg is not None))
         members.append((fake["name"], stored))
@@ -163,11 +169,15 @@ def pair_members(params: Params, vae: str, source: Row, rows: list[Row]) -> list
     return [*members, (f"{image_id}.json", (json.dumps(told) + "\n").encode())]
 
 
-def named(image_id: str, word: str, content: bytes) -> tuple[Row, bytes]:
-    """What is true of a stored image, with its name in the shard, and its bytes."""
-    stored = facts.stored(content)
+def described(image_id: str, word: str, content: bytes) -> Row:
+    """What is true of a stored image, with its name in the shard."""
+    return named(image_id, word, photos.sha256(content), facts.stored(content))
+
+
+def named(image_id: str, word: str, sha256: str, stored: Row) -> Row:
+    """Facts of a stored image with its name in the shard, and its digest."""
     end = "jpg" if stored["format"] == "JPEG" else "png"
-    return {"name": f"{image_id}.{word}.{end}", "sha256": photos.sha256(content), **stored}, content
+    return {"name": f"{image_id}.{word}.{end}", "sha256": sha256, **stored}
 
 
 def steps_of(align: Align, source: Row) -> Sequence[dict[str, Any]]:
