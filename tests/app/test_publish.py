@@ -237,5 +237,5 @@ def test_photos_of_the_catalog_bring_their_terms_and_others_are_not_guessed(stor
     told = content(address, f"{latest(address)}/README.md").decode()
     assert "COCO does not own the copyright of the images; their use must abide by the Flickr Terms of Use" in told
     for card in (unstated, told):
-        assert "13 reconstructions = 12 pairs + 1 failed." in card
+        assert "13 reconstructions, 13 pairs = 12 good + 1 failed." in card
         assert "licence: Apache-2.0." in card

@@ -29,7 +29,7 @@ def front(text):
 
 def test_counts_add_up():
     text = card.card(facts())
-    assert "4 reconstructions = 3 pairs + 1 failed." in text
+    assert "4 reconstructions, 4 pairs = 3 good + 1 failed." in text
     assert "| train | 2 |\n| test | 1 |" in text
     assert "| val |" not in text
 

@@ -33,7 +33,7 @@ class Facts:
 
     @property
     def n_failed(self) -> int:
-        """Reconstructions that no pair could be made of."""
+        """Pairs that could not be made."""
         return sum(row["error"] is not None for row in self.pairs)
 
 
@@ -88,7 +88,7 @@ def columns(pairs: Iterable[Row]) -> list[tuple[str, str]]:
     with JPEGs without a word.
     """
     good = [row for row in pairs if row["error"] is None]
-    images = {f"{side}.{str(row[f'{side}_name']).rpartition('.')[2]}" for row in good for side in ("real", "fake")}
+    images = {str(row[f"{side}_name"]).partition(".")[2] for row in good for side in ("real", "fake")}
     return [*((name, "image") for name in sorted(images, reverse=True)), ("__key__", "string"), ("__url__", "string")]
 
 
@@ -96,7 +96,10 @@ def summary(facts: Facts) -> str:
     """What the set is, and how many pairs it has."""
     rows = [f"| {split} | {facts.counts[split]} |" for split in _splits(facts)]
     table = "\n".join(["| split | pairs |", "| --- | --- |", *rows])
-    total = f"{len(facts.pairs)} reconstructions = {facts.counts.total()} pairs + {facts.n_failed} failed."
+    n_photos = len({row["image_id"] for row in facts.pairs})
+    total = (
+        f"{n_photos} reconstructions, {len(facts.pairs)} pairs = {facts.counts.total()} good + {facts.n_failed} failed."
+    )
     return f"# Aligned pairs: {facts.name}\n\n{description(facts)}\n\n{table}\n\n{total}"
 
 
@@ -175,7 +178,8 @@ def _audit(stamp: Row) -> str:
 
 FILES = """\
 - `train-*.tar`, `val-*.tar`, `test-*.tar`: WebDataset shards. A pair's key is its image id; it has three members:
-  `real.jpg` or `real.png`, `fake.jpg` or `fake.png`, and `json`, which tells how the fake was aligned.
+  `real.jpg` or `real.png`, `fake.jpg` or `fake.png`, and `json`, which tells how the fake was aligned. Further fakes of
+  the same photo, where there are any, are `fake1`, `fake2`, and so on; each is a pair with a row of its own.
 - `pairs.parquet`: a row per pair: where both images lie, their sha256, and what is true of the stored files.
 - `croissant.json`: MLCommons Croissant metadata. `audit.json`: the verdict of the audit.
 - `manifest.json`: name, size and sha256 of every file; `dda verify` checks them, and every image."""
