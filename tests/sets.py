@@ -12,7 +12,7 @@ from PIL import Image
 from dda import params as parameters
 from dda.core.labels import SPLITS
 from dda.io import atomic, pairs, shards, tables
-from dda.params import Paths
+from dda.params.sections import Paths
 
 ROOT = Path(__file__).parents[1]
 SIDE = {"name": "str", "offset": "Int64", "size": "Int64", "sha256": "str", "format": "str", "width": "Int64"}
