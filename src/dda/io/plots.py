@@ -115,9 +115,14 @@ def spectra(frequencies: Any, spectra_db: Mapping[str, Any], gaps_db: Mapping[st
 
 
 def difference(real: Any, fake: Any, gain: float) -> Any:
-    """Grey where two uint8 images agree, brighter where the fake is, `gain` times as strong as it really is."""
+    """Grey where two uint8 images agree, brighter where the fake is, `gain` times as strong as it really is.
+
+    Of images that differ in size, the part that both have.
+    """
     import numpy as np
 
+    height, width = (min(sides) for sides in zip(real.shape[:2], fake.shape[:2], strict=True))
+    real, fake = real[:height, :width], fake[:height, :width]
     amplified = (fake.astype(np.float32) - real.astype(np.float32)) * gain
     return np.rint(np.clip(128 + amplified, 0, 255)).astype(np.uint8)
 

@@ -110,7 +110,7 @@ def pictures(params: Params, vae: str, row: Row, manifest: pd.DataFrame) -> Row:
     """A pair for the gallery: its stored files, and how far apart they are."""
     place = next(one for one in tables.records(manifest[manifest["image_id"] == row["image_id"]]))
     pair = pairs.PairSet(params.paths.aligned / vae, [row])
-    real, fake = (pair.pixels(row, side) for side in pairs.SIDES)
+    real, fake = (photos.decode_any(pair.content(row, side), evidence.MAX_PIXELS) for side in pairs.SIDES)
     return {
         "name": row["image_id"],
         "steps": row["steps"],
