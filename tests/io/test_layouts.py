@@ -27,9 +27,10 @@ def pair_folder(tmp_path):
     """Two test pairs, a training pair and a failed one, as the align stage stores them."""
     folder, rows = tmp_path / "sd21", []
     kinds = {"image_id": "str", "variant": "Int64", "split": "str", "shard": "str", "error": "str"}
-    for image_id, split, error in (("a", "test", None), ("b", "train", None), ("c", "test", None), ("d", "test", "x")):
+    given = (("a", "test", None), ("b", "train", None), ("c", "test", None), ("d", "test", "x"))
+    for number, (image_id, split, error) in enumerate(given):
         names = [f"{image_id}.real.jpg", f"{image_id}.fake.jpg"]
-        shard = f"{split}-{image_id}.tar"
+        shard = f"{split}-{number:05d}.tar"
         places = shards.write_shard(folder / shard, zip(names, CONTENTS[:2], strict=True))
         row = {"image_id": image_id, "variant": 0, "split": split, "shard": shard, "error": error}
         for side, name in zip(("real", "fake"), names, strict=True):

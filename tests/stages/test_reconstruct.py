@@ -22,6 +22,7 @@ from dda.core import reconstruction
 from dda.core.errors import SetupError
 from dda.core.reconstruction import centre, psnr
 from dda.io import photos, progress, shards, tables, vaes
+from dda.params.sections import Reconstruct
 from dda.stages import index, reconstruct
 
 ROOT = Path(__file__).parents[2]
@@ -311,7 +312,7 @@ def test_who_does_the_work_touches_no_shard(small):
 def test_what_changes_no_result_is_no_parameter_for_dvc():
     listed = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]["reconstruct"]["params"]
     names = {one.removeprefix("reconstruct.") for one in listed if isinstance(one, str)}
-    section = set(parameters.Reconstruct.model_fields)
+    section = set(Reconstruct.model_fields)
     assert section - names == {"vaes", "executor", "cpus_per_worker"}
 
 
