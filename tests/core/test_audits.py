@@ -70,3 +70,10 @@ def test_a_spectrum_is_told_with_the_band_in_which_eight_of_ten_images_lie():
     assert np.allclose(found["mean"], 5, atol=0.4)
     assert np.allclose(found["low"], 5 - 1.28, atol=0.5)
     assert np.allclose(found["high"], 5 + 1.28, atol=0.5)
+
+
+@pytest.mark.parametrize(
+    ("count", "at_most", "taken"), [(3, 5, [0, 1, 2]), (10, 4, [0, 2, 5, 7]), (0, 3, []), (2, 2, [0, 1])]
+)
+def test_items_are_taken_evenly(count, at_most, taken):
+    assert audits.evenly(range(count), at_most) == taken

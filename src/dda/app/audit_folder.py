@@ -1,6 +1,5 @@
 """The audit for anybody's images: two folders, a verdict for each probe.    dda audit-folder REAL_DIR FAKE_DIR"""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,7 +37,7 @@ def run(real: Path, fake: Path, output: Path, settings: Settings) -> None:
     is above the limit.
     """
     files = {name: files_of(folder) for name, folder in zip(CLASSES, (real, fake), strict=True)}
-    taken = {name: evenly(found, settings.max_images) for name, found in files.items()}
+    taken = {name: audits.evenly(found, settings.max_images) for name, found in files.items()}
     sides, unreadable = looked_at({"real": real, "fake": fake}, taken)
     for name, folder in (("real", real), ("fake", fake)):
         if len(sides[name].evidence) < MIN_IMAGES:
@@ -60,13 +59,6 @@ def files_of(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise SetupError(f"no folder at {folder}: name a folder of real images and one of fake ones")
     return list(photos.find(folder))
-
-
-def evenly(files: Sequence[Path], at_most: int) -> list[Path]:
-    """So many files at most, evenly taken."""
-    if len(files) <= at_most:
-        return list(files)
-    return [files[number * len(files) // at_most] for number in range(at_most)]
 
 
 def looked_at(folders: dict[str, Path], taken: dict[str, list[Path]]) -> tuple[dict[str, Side], list[Row]]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from dda.core.probes import Facts, Pixels, Values
 
 PROBES = ("file_facts", "file_size", "pixel_statistics", "block_grid", "spectrum")
 MAX_TOLD = 3
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ def evidence(file_facts: Facts, n_bytes: int, pixels: Pixels) -> Evidence:
     size = np.array([np.log(n_bytes), n_bytes / pixels[..., 0].size])
     seen = probes.pixel_statistics(pixels), probes.block_grid(pixels), probes.radial_spectrum(pixels)
     return Evidence(file_facts, size, *seen)
+
+
+def evenly(items: Sequence[Item], at_most: int) -> list[Item]:
+    """So many items at most, evenly taken."""
+    taken = min(len(items), at_most)
+    return [items[number * len(items) // taken] for number in range(taken)]
 
 
 def probe_all(real: Side, fake: Side, samples: int, seed: int) -> dict[str, Estimate]:

@@ -1,6 +1,6 @@
 """aligned pairs -> verdict: expectations, and shortcut probes; a failure stops the pipeline.    dda audit tiny"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from dda.io.expectations import Expectation
 from dda.params import Params
 from dda.params.sections import Audit
 
+HELP = "docs/alignment.md for the step that mends each"
 SAME_SHAPE = ("width", "height", "channels")
 SAME_COMPRESSION = ("format", "jpeg_tables", "subsampling", "progressive")
 Row = dict[str, Any]
@@ -36,18 +37,20 @@ def run(params: Params, vae: str) -> None:
     stamp: Row = {"name": vae, "vae": vae, "passed": False, "summary": "", "pairs": len(table)}
     stamp["digest"] = pairs.digest(folder)
     stamp["expectations"] = expectations.check(suites(index, manifest, table, settings), documents)
-    probed = evenly(pairs.good(folder), settings.probed_pairs)
+    probed = audits.evenly(pairs.good(folder), settings.probed_pairs)
     sides = seen(params, vae, probed, manifest)
     stamp |= findings(sides, settings)
     broken = failures(stamp)
     told = f"{len(table)} pairs, {len(stamp['expectations'])} expectations, {len(stamp['probes'])} probes"
     stamp |= {"passed": not broken, "summary": f"{told} on {len(probed)} of them."}
     atomic.write_json(params.paths.audits / f"{vae}.json", stamp)
-    gallery = [pictures(params, vae, row, manifest) for row in evenly(probed, settings.gallery_pairs)]
+    gallery = [pictures(params, vae, row, manifest) for row in audits.evenly(probed, settings.gallery_pairs)]
     page = params.paths.reports / f"audit-{vae}.html"
     audit_page.write(page, stamp, broken, gallery, documents / "index.html")
     if broken:
-        raise AuditError(f"the audit of {vae} failed:\n" + "\n".join(f"  {line}" for line in broken) + f"\nSee {page}")
+        raise AuditError(
+            f"the audit of {vae} failed:\n" + "\n".join(f"  {line}" for line in broken) + f"\nSee {page}, and {HELP}"
+        )
     print(f"{vae}: audit passed: {told}")
 
 
@@ -59,11 +62,6 @@ def failures(stamp: Row) -> list[str]:
         if not one["success"] and one["severity"] == "critical"
     ]
     return broken + audits.sentences(stamp["probes"])
-
-
-def evenly(rows: Sequence[Any], at_most: int) -> list[Any]:
-    """So many rows at most, evenly taken."""
-    return [rows[number * len(rows) // at_most] for number in range(at_most)] if len(rows) > at_most else list(rows)
 
 
 def seen(params: Params, vae: str, probed: list[Row], manifest: pd.DataFrame) -> dict[str, Side]:
