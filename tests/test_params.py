@@ -7,7 +7,11 @@ import yaml
 from pydantic import ValidationError
 
 from dda import params
+from dda.core.augmentations import DRAWS, KINDS
 from dda.core.errors import SetupError
+from dda.core.filters import BLURS
+from dda.core.views import KERNELS
+from dda.params import steps, views
 
 DEFAULT = Path(__file__).parents[1] / "params.yaml"
 NO_TEXT = [b"photos: caf\xe9\n", b"\x00\x01\x02", b"\xff\xfe\x00"]
@@ -279,3 +283,79 @@ def test_a_range_of_weights_rises(values, refused):
 def test_bands_are_two_of_fifteen_that_rise(bands, values, refused):
     step = {"step": "mix_bands", "probability": 1.0, "real_weight": [0.0, 1.0], "bands": bands}
     assert "  align.train.steps.1.bands" in refused(put(values, "align.train.steps.1", step))
+
+
+# --- views of a pair
+
+VIEWS = {
+    "scales": [[1.0, 1.0], [0.2, 1.0]],
+    "kernels": ["nearest", "lanczos"],
+    "augmentations": [
+        {"augment": "jpeg", "probability": 0.15, "quality": [55, 100]},
+        {"augment": "blur", "probability": 0.2, "kinds": ["median_3"]},
+        {"augment": "to_grey", "probability": 0.1},
+    ],
+}
+
+
+def told(place, value):
+    """What is said of views of which one value is another."""
+    with pytest.raises(ValidationError) as refusal:
+        views.Views.model_validate(put(yaml.safe_load(yaml.safe_dump(VIEWS)), place, value))
+    return "\n".join(params.sentences(refusal.value, views.Views))
+
+
+def test_views_are_read_as_they_stand():
+    assert yaml.safe_load(views.Views.model_validate(VIEWS).model_dump_json()) == VIEWS
+
+
+def test_an_unknown_augmentation_is_named_with_the_nearest_known_one():
+    message = told("augmentations.0.augment", "jpg")
+    assert "augmentations.0.augment: no augmentation 'jpg'. Did you mean 'jpeg'? Known: blur, " in message
+
+
+def test_an_augmentation_without_a_name_is_told():
+    assert "augmentations.1.augment: missing. Known: jpeg, " in told("augmentations.1", {"probability": 1.0})
+
+
+def test_an_unknown_key_of_an_augmentation_is_named_with_the_nearest_known_one():
+    assert told("augmentations.0.qualty", 1) == (
+        "augmentations.0.qualty: unknown key. Did you mean 'quality'? Known: augment, probability, quality."
+    )
+
+
+def test_an_augmentation_stands_once_in_a_list():
+    twice = {"augment": "to_grey", "probability": 0.5}
+    assert told("augmentations.1", twice) == "augmentations: names an augmentation twice: to_grey"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("scales", []),
+        ("scales.0", [0.0, 1.0]),
+        ("scales.0", [1.0, 8.5]),
+        ("scales.1", [1.0, 0.2]),
+        ("kernels", []),
+        ("kernels.1", "lanczos3"),
+        ("augmentations.0.quality", [90, 60]),
+        ("augmentations.0.quality.1", 101),
+        ("augmentations.0.probability", 1.5),
+        ("augmentations.1.kinds", []),
+        ("augmentations.1.kinds.0", "median_5"),
+    ],
+)
+def test_values_of_views_that_cannot_be_are_named_with_their_place(place, value):
+    assert told(place, value).startswith(place)
+
+
+def test_every_augmentation_kernel_and_blur_that_may_be_named_is_known():
+    jittered = {"brightness", "contrast", "saturation", "hue"}
+    assert set(views.BY_NAME) == set(KINDS) - jittered | {"jitter_colour"}
+    assert set(DRAWS) < set(views.BY_NAME)
+    assert set(views.Kernel.__args__) == set(KERNELS)
+    assert set(views.BlurKind.__args__) == set(BLURS)
+
+
+def test_no_augmentation_has_the_name_of_a_step():
+    assert set(views.BY_NAME) & set(steps.BY_NAME) == set()

@@ -13,7 +13,8 @@ GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 # How a stage works, not what it makes: these change no result, so DVC has nothing to make anew.
 MACHINE = {"reconstruct.executor", "reconstruct.cpus_per_worker"}
 # Not code that a stage runs: what they say reaches a stage as params, which dvc.yaml names by themselves.
-VALUES = {"dda", "dda.cli", "dda.params", "dda.params.sections", "dda.params.steps", "dda.catalog", "dda.quiet"}
+SECTIONS = {f"dda.params.{name}" for name in ("sections", "steps", "views")}
+VALUES = {"dda", "dda.cli", "dda.params", *SECTIONS, "dda.catalog", "dda.quiet"}
 DATA = {"dda.io.page": "src/dda/io/templates", "dda.io.vaes": "src/dda/embedded/tiny"}
 
 

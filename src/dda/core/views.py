@@ -1,11 +1,121 @@
-"""The windows of an image that a detector sees."""
+"""The windows of an image that a detector sees: one in the middle when it judges, six of each pair when it learns.
 
+The views of a pair are scaled, then augmented, then cut, as the released code does it, real and fake by the same random
+choices. Computed crop first: only what the crop needs is resized and augmented, with the margins that the
+augmentations look into. The result is the crop of the full-size computation, exactly but for the resampling.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+
+from dda.core.augmentations import (
+    Operation,
+    augmented,
+    draw_operations,
+    final_region,
+    places_needed,
+    with_level,
+)
+from dda.core.regions import Region
+from dda.core.seeds import fraction
 
 Pixels = NDArray[np.uint8]
+KERNELS = {kernel.name.lower(): kernel for kernel in Image.Resampling}
+"""Pillow's kernels by name: nearest, box, bilinear, hamming, bicubic, lanczos."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How one view of each image is resized: by this factor, with this kernel; not at all where the factor is 1."""
+
+    factor: float
+    kernel: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """All that is random in the views of one pair.
+
+    `top` and `left` in [0, 1] place the crop between the edges of each augmented image.
+    """
+
+    scales: tuple[Scale, ...]
+    operations: tuple[Operation, ...]
+    top: float
+    left: float
+
+
+def draw(settings: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
+    """What happens to one pair: `scales` (ranges of the factor), `kernels` and `augmentations` as in params.yaml.
+
+    Takes one number from `rng`. Every scale and every augmentation draws for itself: adding one changes no other.
+    """
+    seed = int(rng.integers(2**63))
+    scales = [_draw_scale(seed, n, limits, settings["kernels"]) for n, limits in enumerate(settings["scales"])]
+    operations = draw_operations(settings["augmentations"], seed)
+    return Drawn(tuple(scales), operations, fraction(seed, "top"), fraction(seed, "left"))
+
+
+def _draw_scale(seed: int, number: int, limits: Sequence[float], kernels: Sequence[str]) -> Scale:
+    share, chosen = fraction(seed, "factor", str(number)), fraction(seed, "kernel", str(number))
+    return Scale(limits[0] + share * (limits[1] - limits[0]), kernels[int(chosen * len(kernels))])
+
+
+def views_of(images: Sequence[Image.Image | Pixels], drawn: Drawn, size_px: int) -> list[Pixels]:
+    """Every image at every scale, augmented and cut to (size, size, 3): [real, fake, smaller real, smaller fake, ...].
+
+    `images` are RGB, the real first: contrast is about its mean luma in all views. What is smaller than the crop lies
+    in the middle, on black that no augmentation has touched.
+    """
+    opened = [image if isinstance(image, Image.Image) else Image.fromarray(image) for image in images]
+    settled = replace(drawn, operations=with_level(drawn.operations, opened[0]))
+    return [_view(image, scale, settled, size_px) for scale in drawn.scales for image in opened]
+
+
+def _view(image: Image.Image, scale: Scale, drawn: Drawn, size_px: int) -> Pixels:
+    height, width = scaled_size(image.height, scale.factor), scaled_size(image.width, scale.factor)
+    final = final_region(drawn.operations, height, width)
+    wanted = window_region(final, size_px, drawn.top, drawn.left)
+    places = places_needed(drawn.operations, wanted)
+    return centred(augmented(drawn.operations, scaled(image, scale, places[0]), places), size_px)
+
+
+def scaled_size(side_px: int, factor: float) -> int:
+    """A side of the resized image: the nearest whole number, at least one."""
+    return max(1, round(side_px * factor))
+
+
+def scaled(image: Image.Image, scale: Scale, region: Region) -> Pixels:
+    """A region of the resized image, which itself is not computed: (H, W, 3)."""
+    edges = (region.left, region.top, region.left + region.width, region.top + region.height)
+    if scale.factor == 1.0:
+        return np.asarray(image.crop(edges))
+    x, y = image.width / region.image_width, image.height / region.image_height
+    box = (edges[0] * x, edges[1] * y, min(image.width, edges[2] * x), min(image.height, edges[3] * y))
+    return np.asarray(image.resize((region.width, region.height), KERNELS[scale.kernel], box))
+
+
+def window_region(image: Region, size_px: int, top: float, left: float) -> Region:
+    """The square of this size in a whole image, or what there is of it; `top` and `left` in [0, 1] place it."""
+    height, width = min(size_px, image.height), min(size_px, image.width)
+    y, x = int(top * (image.height - height) + 0.5), int(left * (image.width - width) + 0.5)
+    return replace(image, top=y, left=x, height=height, width=width)
+
+
+def centred(pixels: Pixels, size_px: int) -> Pixels:
+    """Pixels (H, W, 3) in the middle of a black (size, size, 3), or they themselves where they have that size."""
+    height, width = pixels.shape[:2]
+    if (height, width) == (size_px, size_px):
+        return pixels
+    padded = np.zeros((size_px, size_px, 3), np.uint8)
+    down, right = (size_px - height) // 2, (size_px - width) // 2
+    padded[down : down + height, right : right + width] = pixels
+    return padded
 
 
 def window(pixels: Pixels, size_px: int, top: float, left: float) -> Pixels:
@@ -13,18 +123,8 @@ def window(pixels: Pixels, size_px: int, top: float, left: float) -> Pixels:
 
     Never resized: resampling would wipe out the traces that a detector looks for (paper, section 4.1).
     """
-    height, width = pixels.shape[:2]
-    y, x = (
-        int(top * max(0, height - size_px) + 0.5),
-        int(left * max(0, width - size_px) + 0.5),
-    )
-    cut = pixels[y : y + size_px, x : x + size_px]
-    if cut.shape[:2] == (size_px, size_px):
-        return cut
-    padded = np.zeros((size_px, size_px, 3), np.uint8)
-    down, right = (size_px - cut.shape[0]) // 2, (size_px - cut.shape[1]) // 2
-    padded[down : down + cut.shape[0], right : right + cut.shape[1]] = cut
-    return padded
+    whole = Region.whole(*pixels.shape[:2])
+    return centred(window_region(whole, size_px, top, left).cut(pixels, whole), size_px)
 
 
 def centre_window(pixels: Pixels, size_px: int) -> Pixels:

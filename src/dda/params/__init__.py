@@ -1,17 +1,25 @@
 """params.yaml, checked at the door: every mistake is named at once, with the nearest known word."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from dda import catalog
 from dda.core.errors import SetupError, did_you_mean
-from dda.params import steps
+from dda.params import steps, views
 from dda.params.sections import Params
 
-__all__ = ["Params", "load"]
+__all__ = ["Params", "load", "sentences"]
+
+LISTED: Mapping[str, tuple[str, Mapping[str, type[BaseModel]]]] = {
+    "step": ("step", steps.BY_NAME),
+    "augment": ("augmentation", views.BY_NAME),
+}
+"""Lists whose members say by this key what they are: what a member is called, and its kinds by name."""
+KINDS: Mapping[str, type[BaseModel]] = {name: kind for _, known in LISTED.values() for name, kind in known.items()}
 
 
 def load(path: Path) -> Params:
@@ -35,7 +43,7 @@ def _validate(values: dict[Any, Any]) -> tuple[Params | None, list[str]]:
     try:
         return Params.model_validate(values), []
     except ValidationError as error:
-        return None, [_sentence(mistake) for mistake in error.errors()]
+        return None, sentences(error, Params)
 
 
 def _contradictions(values: dict[Any, Any]) -> list[str]:
@@ -49,16 +57,18 @@ def _known_vaes(section: Any) -> list[str]:
     return [name for name in names if name in catalog.table("vaes")] if isinstance(names, list) else []
 
 
-def _sentence(mistake: Any) -> str:
-    parts = [part for part in mistake["loc"] if part not in steps.BY_NAME]  # pydantic names the kind of a step as well
-    place = ".".join(str(part) for part in parts)
-    if mistake["type"] == "union_tag_invalid":
-        return f"{place}.step: no step {mistake['ctx']['tag']!r}. {did_you_mean(mistake['ctx']['tag'], steps.BY_NAME)}"
-    if mistake["type"] == "union_tag_not_found":
-        return f"{place}.step: missing. Known: {', '.join(steps.BY_NAME)}"
+def sentences(error: ValidationError, section: type[BaseModel]) -> list[str]:
+    """Each mistake that was found in a section's values, by its place, with the nearest known word."""
+    return [_sentence(mistake, section) for mistake in error.errors()]
+
+
+def _sentence(mistake: Any, section: type[BaseModel]) -> str:
+    place = ".".join(str(part) for part in _without_kinds(mistake["loc"]))
+    if mistake["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _wrong_kind(place, mistake["ctx"])
     if mistake["type"] == "extra_forbidden":
         *parents, key = mistake["loc"]
-        return f"{place}: unknown key. {did_you_mean(str(key), _keys(parents))}"
+        return f"{place}: unknown key. {did_you_mean(str(key), _keys(parents, section))}"
     if mistake["type"] == "missing":
         return f"{place}: missing"
     message = mistake["msg"].removeprefix("Value error, ")
@@ -67,12 +77,26 @@ def _sentence(mistake: Any) -> str:
     return f"{place}: {message}, not {mistake['input']!r}"
 
 
-def _keys(parents: list[Any]) -> list[str]:
-    """The keys that a section knows."""
-    section: Any = Params
-    for parent in parents:
-        if parent in steps.BY_NAME:  # after a list's number, pydantic names the kind of a step
-            section = steps.BY_NAME[parent]
+def _wrong_kind(place: str, context: dict[str, Any]) -> str:
+    """Of a member of a list whose first key does not say what it is."""
+    key = context["discriminator"].strip("'")
+    thing, known = LISTED[key]
+    if "tag" not in context:
+        return f"{place}.{key}: missing. Known: {', '.join(known)}"
+    return f"{place}.{key}: no {thing} {context['tag']!r}. {did_you_mean(context['tag'], known)}"
+
+
+def _without_kinds(parts: Sequence[int | str]) -> list[int | str]:
+    """A mistake's place as the file has it: after a list's number, pydantic names the kind of the member as well."""
+    pairs = zip(("", *parts), parts, strict=False)
+    return [part for before, part in pairs if not (isinstance(before, int) and part in KINDS)]
+
+
+def _keys(parents: Sequence[int | str], section: Any) -> list[str]:
+    """The keys that the section at this place knows."""
+    for before, parent in zip(("", *parents), parents, strict=False):
+        if isinstance(before, int) and parent in KINDS:
+            section = KINDS[str(parent)]
         elif not isinstance(parent, int):
             section = section.model_fields[parent].annotation
     return list(section.model_fields)

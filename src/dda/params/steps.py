@@ -14,15 +14,16 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _rising(values: tuple[float, float]) -> tuple[float, float]:
+def rising(values: tuple[float, float]) -> tuple[float, float]:
+    """A range as it stands. Raises ValueError where its end is below its beginning."""
     if values[0] > values[1]:
         raise ValueError(f"must rise: {values[0]:g} is above {values[1]:g}")
     return values
 
 
 Band = Annotated[int, Field(ge=0, le=14, strict=True)]
-Weights = Annotated[tuple[Share, Share], AfterValidator(_rising)]
-Bands = Annotated[tuple[Band, Band], AfterValidator(_rising)]
+Weights = Annotated[tuple[Share, Share], AfterValidator(rising)]
+Bands = Annotated[tuple[Band, Band], AfterValidator(rising)]
 
 
 class MixPixels(Section):
