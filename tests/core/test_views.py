@@ -2,12 +2,26 @@
 
 from itertools import permutations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from dda.core.views import centre_window, random_pair_windows, to_tensor, window
+from bench import plain_views
+from dda.core.augmentations import Operation
+from dda.core.views import (
+    KERNELS,
+    Drawn,
+    Scale,
+    centre_window,
+    draw,
+    random_pair_windows,
+    to_tensor,
+    views_of,
+    window,
+)
 from dda.embedded.photos import PHOTOGRAPHS, originals
 
 PHOTO = np.asarray(originals(next(one for one in PHOTOGRAPHS if one.name == "coffee"))[0])
@@ -104,3 +118,138 @@ def test_a_tensor_is_normalised_by_channel_and_has_channels_first():
     assert tensor[0, :, 0, 1].tolist() == pytest.approx([2.0, 0.0, 0.0])
     assert tensor[1, :, 0, 1].tolist() == pytest.approx([-2.0, -0.4, 0.0])
     assert str(tensor.dtype) == "torch.float32"
+
+
+# --- the views of a pair
+
+SMOOTH = ("bilinear", "hamming", "bicubic", "lanczos")
+PICTURE = Image.fromarray(PHOTO)
+EXACT = (
+    Operation("jpeg", {"quality": 70}),
+    Operation("flip_horizontally", {}),
+    Operation("noise", {"sigma": 55.0, "seed": 3}),
+    Operation("turn", {"quarters": 1}),
+    Operation("sharpen", {"sigma": 3.0, "factor": 1.5}),
+    Operation("contrast", {"factor": 1.25}),
+)
+SETTINGS = {
+    "scales": [[1.0, 1.0], [0.2, 1.0], [1.0, 3.5]],
+    "kernels": list(KERNELS),
+    "augmentations": [
+        {"augment": "flip_vertically", "probability": 0.5},
+        {"augment": "jpeg", "probability": 0.5, "quality": [55, 100]},
+    ],
+}
+unscaled = (Scale(1.0, "bicubic"),)
+
+
+def both_ways(images, drawn, size_px):
+    """The views, and the crops of the full-size computation."""
+    return np.stack(views_of(images, drawn, size_px)), np.stack(plain_views.views_of(images, drawn, size_px))
+
+
+def a_part(height, width):
+    return PICTURE.crop((150, 100, 150 + width, 100 + height))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(1, 120), places, places)
+def test_views_are_exactly_the_crops_of_whole_augmented_images(height, width, size_px, top, left):
+    found, expected = both_ways([a_part(height, width)], Drawn(unscaled, EXACT, top, left), size_px)
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kernel", SMOOTH)
+@settings(max_examples=25, deadline=None)
+@given(factor=st.floats(0.2, 3.5), top=places, left=places, size_px=st.integers(20, 150))
+def test_a_smoothly_scaled_view_is_within_two_levels_of_the_whole_resized_image(kernel, factor, top, left, size_px):
+    drawn = Drawn((Scale(factor, kernel),), (Operation("flip_vertically", {}),), top, left)
+    found, expected = both_ways([PICTURE], drawn, size_px)
+    assert np.mean((cv2.absdiff(found.ravel(), expected.ravel()) <= 2).reshape(found.shape).all(axis=3)) > 0.995
+
+
+@pytest.mark.parametrize("kernel", ["nearest", "box"])
+@settings(max_examples=25, deadline=None)
+@given(factor=st.floats(1, 3.5), top=places, left=places)
+def test_an_enlarged_view_by_nearest_or_box_takes_the_same_source_pixel_or_its_neighbour(kernel, factor, top, left):
+    rows, columns = np.indices((200, 250), dtype=np.uint8)  # whose levels say which pixel was taken
+    places = Image.fromarray(np.stack([rows, columns, columns], axis=2))
+    found, expected = both_ways([places], Drawn((Scale(factor, kernel),), (), top, left), 90)
+    assert cv2.absdiff(found.ravel(), expected.ravel()).max() <= 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(factor=st.floats(0.2, 1), top=places, left=places)
+def test_a_reduced_view_by_box_may_take_one_row_and_column_more_of_each(factor, top, left):
+    found, expected = both_ways([PICTURE], Drawn((Scale(factor, "box"),), (), top, left), 70)
+    assert np.mean(found == expected) > 0.9
+    pixels = np.asarray(plain_views.resized(PICTURE, Scale(factor, "box")))
+    reach = np.ones((3, 3), np.uint8)
+    lowest, highest = (window(change(pixels, reach), 70, top, left) for change in (cv2.erode, cv2.dilate))
+    assert np.mean((found[0] >= lowest) & (found[0] <= highest)) > 0.99
+
+
+def test_a_factor_of_one_does_not_resample():
+    (view,) = views_of([PHOTO], Drawn(unscaled, (), 0.25, 0.5), 100)
+    assert np.array_equal(view, PHOTO[75:175, 250:350])
+
+
+def test_a_small_view_lies_on_black_that_no_augmentation_touched():
+    drawn = Drawn((Scale(0.1, "box"),), (Operation("invert", {}),), 0.3, 0.9)
+    (view,) = views_of([np.zeros((100, 200, 3), np.uint8)], drawn, 64)
+    assert (view[27:37, 22:42] == 255).all()
+    assert np.count_nonzero(view) == 3 * 10 * 20
+
+
+def test_arrays_and_pictures_give_the_same_views_scale_by_scale():
+    drawn = draw(SETTINGS, np.random.default_rng(3))
+    found = views_of([PHOTO, 255 - PHOTO], drawn, 80)
+    again = views_of([PICTURE, Image.fromarray(255 - PHOTO)], drawn, 80)
+    assert [view.shape for view in found] == [(80, 80, 3)] * 6
+    assert all(np.array_equal(one, other) for one, other in zip(found, again, strict=True))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_real_and_fake_are_seen_by_the_same_choices(seed):
+    augmentations = [
+        {"augment": "noise", "probability": 0.5, "sigma": 55.0},
+        {"augment": "pepper", "probability": 0.5, "share": [0.01, 0.1]},
+        {"augment": "turn", "probability": 0.5},
+        {"augment": "jitter_colour", "probability": 0.5}
+        | {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.175},
+    ]
+    drawn = draw(SETTINGS | {"augmentations": augmentations}, np.random.default_rng(seed))
+    views = views_of([PICTURE, PICTURE], drawn, 60)
+    assert all(np.array_equal(real, fake) for real, fake in zip(views[::2], views[1::2], strict=True))
+
+
+def test_contrast_is_the_same_map_for_real_and_fake_of_another_brightness():
+    drawn = Drawn(unscaled, (Operation("contrast", {"factor": 0.5}),), 0.5, 0.5)
+    real, fake = np.full((40, 40, 3), 100, np.uint8), np.full((40, 40, 3), 200, np.uint8)
+    assert [view.max() for view in views_of([real, fake], drawn, 8)] == [100, 150]
+
+
+def test_scales_kernels_and_places_are_drawn_from_all_of_their_ranges():
+    rng = np.random.default_rng(0)
+    everything = [draw(SETTINGS, rng) for _ in range(600)]
+    for number, (lowest, highest) in enumerate(SETTINGS["scales"]):
+        factors = [one.scales[number].factor for one in everything]
+        middle, near = (lowest + highest) / 2, 0.1 * (highest - lowest)
+        assert np.quantile(factors, [0, 0.5, 1]) == pytest.approx([lowest, middle, highest], abs=near)
+        assert lowest <= min(factors) <= max(factors) <= highest
+        assert {one.scales[number].kernel for one in everything} == set(KERNELS)
+    for edge in ([one.top for one in everything], [one.left for one in everything]):
+        assert np.quantile(edge, [0, 0.5, 1]) == pytest.approx([0, 0.5, 1], abs=0.07)
+
+
+def test_adding_an_augmentation_or_a_scale_changes_nothing_else_that_is_drawn():
+    more = {
+        "scales": [*SETTINGS["scales"], [0.5, 0.6]],
+        "augmentations": [{"augment": "invert", "probability": 1.0}, *SETTINGS["augmentations"]],
+    }
+    for seed in range(20):
+        before, after = (draw(SETTINGS | one, np.random.default_rng(seed)) for one in ({}, more))
+        assert after.scales[:3] == before.scales
+        assert after.operations[1:] == before.operations
+        assert (after.top, after.left) == (before.top, before.left)
