@@ -201,10 +201,23 @@ def detect(
     unreadable = 0
     for verdict in verb.run(model, paths):
         unreadable += verdict.logit is None
-        number = "" if verdict.logit is None else f"  probability {verdict.probability:.3f}  logit {verdict.logit:+.2f}"
+        kind = "probability" if verdict.temperature is None else "calibrated probability"
+        number = "" if verdict.logit is None else f"  {kind} {verdict.probability:.3f}  logit {verdict.logit:+.2f}"
         print(f"{verdict.word:<10}{number}  {verdict.name}{f': {verdict.error}' if verdict.error else ''}")
     if unreadable:
         raise typer.Exit(1)
+
+
+@app.command()
+def import_checkpoint(
+    checkpoint: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth in the layout of the authors' DDA_ckpt.")],
+    output: Annotated[Path, typer.Option(help="Where to: a new folder, or a detector to replace.")],
+    lora_alpha: Annotated[float, typer.Option(help="The adapters are scaled by this / rank; no file says it.")] = 1.0,
+) -> None:
+    """The authors' checkpoint -> detector; nothing is fetched where the file holds every weight."""
+    from dda.app import import_checkpoint as verb
+
+    verb.run(checkpoint, output, lora_alpha)
 
 
 @app.command("jpeg-info")

@@ -1,3 +1,4 @@
+import json
 import subprocess
 
 import pytest
@@ -23,6 +24,7 @@ def test_a_probability_is_the_sigmoid_of_any_logit():
     assert Verdict("x", -2000.0).probability == 0.0
     assert Verdict("x", 2000.0).probability == 1.0
     assert Verdict("x", 1.0).probability == pytest.approx(0.731059, abs=1e-6)
+    assert Verdict("x", 4.0, temperature=4.0).probability == pytest.approx(0.731059, abs=1e-6)
 
 
 def test_a_folder_without_a_detector_says_so(tmp_path):
@@ -38,3 +40,15 @@ def test_the_command_tells_unreadable_files_by_its_status(line, tmp_path):
     bad = subprocess.run(["dda", "detect", photo, tmp_path / "bad.jpg"], capture_output=True, text=True, check=False)
     assert bad.returncode == 1
     assert "no image in a known format" in bad.stdout
+
+
+def test_the_command_says_where_a_probability_is_calibrated(copied_line):
+    path = copied_line.paths.detectors / "embedded/detector.json"
+    described = json.loads(path.read_text())
+    photo = next(copied_line.paths.photos.iterdir())
+    plain = subprocess.run(["dda", "detect", photo], capture_output=True, text=True, check=True).stdout
+    described["calibration"]["temperature"] = 1e6
+    path.write_text(json.dumps(described))
+    calibrated = subprocess.run(["dda", "detect", photo], capture_output=True, text=True, check=True).stdout
+    assert "calibrated" not in plain
+    assert "  calibrated probability 0.500  logit" in calibrated

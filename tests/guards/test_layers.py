@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "io": {"io", "core"},
     "core": {"core"},
     "quiet": set(),
-    "dda": set(),
+    "dda": {"io"},  # dda.Detector, when it is asked for
 }
 SERVICES = ("mlflow", "boto3", "great_expectations", "ray")
 OUTSIDE = {"os", "pathlib", "shutil", "subprocess", "tempfile", "socket", "urllib", "http", "requests", "httpx", "yaml"}

@@ -1,23 +1,24 @@
 """A detector's verdict on images.    dda detect PATH... --model FOLDER"""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dda.io import detectors, devices, photos
+from dda.io import photos
+from dda.io.detectors import Detector, Prediction
 
 MAX_PIXELS = 200_000_000
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a detector says of one image, or why it says nothing. `probability` is the plain sigmoid of the logit."""
+    """What a detector says of one image, or why it says nothing; `temperature` is None where it is not calibrated."""
 
     name: str
     logit: float | None
     error: str | None = None
+    temperature: float | None = None
 
     @property
     def word(self) -> str:
@@ -28,8 +29,8 @@ class Verdict:
 
     @property
     def probability(self) -> float | None:
-        """Of "generated", in [0, 1]; not calibrated."""
-        return None if self.logit is None else 0.5 * (1 + math.tanh(self.logit / 2))
+        """Of "generated", in [0, 1]."""
+        return None if self.logit is None else Prediction(self.logit, self.temperature).probability
 
 
 def judge(model: Path, images: Iterable[tuple[str, Callable[[], bytes]]]) -> Iterator[Verdict]:
@@ -37,14 +38,15 @@ def judge(model: Path, images: Iterable[tuple[str, Callable[[], bytes]]]) -> Ite
 
     An image that cannot be read gets its reason. Raises SetupError where `model` is no detector's folder.
     """
-    detector = detectors.load(model, devices.best())
+    detector = Detector.load(model)
     for name, read in images:
         try:
             pixels = photos.decode_any(read(), MAX_PIXELS)
         except photos.PhotoRejected as rejection:
             yield Verdict(name, None, str(rejection))
         else:
-            yield Verdict(name, detector.logits([pixels])[0])
+            (found,) = detector.predict([pixels])
+            yield Verdict(name, found.logit, None, found.temperature)
 
 
 def run(model: Path, paths: Sequence[Path]) -> Iterator[Verdict]:

@@ -1,29 +1,72 @@
 """A detector's folder: weights as safetensors, and what one must know to read its score."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dda.core.errors import SetupError
-from dda.core.networks import build_network, logits_of
-from dda.core.views import centre_window, to_tensor
-from dda.io.atomic import whole, write_json
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-WEIGHTS, DESCRIPTION = "model.safetensors", "detector.json"
+from dda.core import descriptions
+from dda.core.errors import SetupError
+from dda.core.networks import adapter_weights, build_network, has_adapters, logits_of, merge_lora
+from dda.core.views import centre_window, to_tensor
+from dda.io import photos
+from dda.io.atomic import whole, write_json, write_text
+from dda.io.devices import best
+
+WEIGHTS, DESCRIPTION, CARD, ADAPTER = "model.safetensors", "detector.json", "card.md", "adapter"
+ADAPTER_WEIGHTS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"  # as peft names them
+BATCH_IMAGES = 32
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a detector says of one image; `temperature` is None where nobody has calibrated the detector."""
+
+    logit: float
+    temperature: float | None = None
+
+    @property
+    def probability(self) -> float:
+        """Of "fake", in [0, 1]: the sigmoid of logit / temperature; where that is None, of the plain logit."""
+        return 0.5 * (1 + math.tanh(self.logit / (self.temperature or 1.0) / 2))
+
+    @property
+    def label(self) -> str:
+        """`fake` where the logit is above 0, else `real`."""
+        return "fake" if self.logit > 0 else "real"
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A network ready to judge, with its description (architecture, preprocessing, data, thresholds)."""
+    """A network ready to judge, its description (architecture, preprocessing, calibration, data), its device."""
 
     network: Any
     description: Mapping[str, Any]
     device: str
 
-    def logits(self, images: list[Any]) -> list[float]:
-        """One logit per image (RGB uint8 (H, W, 3), any sizes): above 0 is "generated"."""
+    @classmethod
+    def load(cls, folder: Path | str, device: str | None = None) -> "Detector":
+        """The detector of a folder, on a device by torch's name for it, the best one where none is named.
+
+        Raises SetupError where the folder holds no detector, or weights that do not fit its description.
+        """
+        folder = Path(folder)
+        description = _described(folder)
+        network = _network(folder, description)
+        device = device or best()
+        return cls(network.to(device).eval(), description, device)
+
+    def logits(self, images: list[Pixels]) -> list[float]:
+        """One logit per image (RGB uint8 (H, W, 3), any sizes), all in one batch: above 0 is "fake"."""
         import torch
 
         seen = self.description["preprocessing"]
@@ -32,33 +75,105 @@ class Detector:
             batch = to_tensor(windows, seen["mean"], seen["std"]).to(self.device)
             return [float(logit) for logit in logits_of(self.network, batch).cpu()]
 
+    def predict(self, images: Iterable[Image.Image | Pixels]) -> list[Prediction]:
+        """What the detector says of each image, in their order: Pillow's of any mode, or RGB uint8 (H, W, 3).
 
-def save(folder: Path, network: Any, description: Mapping[str, Any]) -> None:
-    """Write a detector's folder; the description last, so that its presence means a complete detector."""
+        Transparency is laid on white; 16 bits are rounded to 8. Any number of images; of an iterator's, one batch is in
+        memory at a time. Raises ValueError for an array of another kind, what Pillow raises for a broken file.
+        """
+        temperature = self.description["calibration"]["temperature"]
+        found = [logit for group in _groups(images) for logit in self.logits(group)]
+        return [Prediction(logit, temperature) for logit in found]
+
+
+def _groups(images: Iterable[Image.Image | Pixels]) -> Iterator[list[Pixels]]:
+    """The images as RGB pixels, a batch at a time."""
+    waiting = map(_rgb, images)
+    while group := list(islice(waiting, BATCH_IMAGES)):
+        yield group
+
+
+def _rgb(image: Image.Image | Pixels) -> Pixels:
+    if isinstance(image, Image.Image):
+        return photos.rgb_of(image)
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise ValueError(f"an image must be one of Pillow or an RGB array uint8 (H, W, 3), not {kind}")
+    return image
+
+
+def save(folder: Path, network: Any, description: Mapping[str, Any], card: str) -> None:
+    """Write a detector's folder: card, adapter, weights; the description last, so that it means a complete detector.
+
+    `card` is Markdown for people, such as core.model_card makes of the description. An adapted network is written
+    twice: its adapter as peft reads it, and all weights with the adapter added in. It is left as it is, so that
+    training may go on. `weights_sha256` is added to the description.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / DESCRIPTION).unlink(missing_ok=True)  # never an old description beside new weights
+    write_text(folder / CARD, card)
+    _save_adapter(folder / ADAPTER, network)
+    _save_tensors(folder / WEIGHTS, merge_lora(network).state_dict())
+    write_json(folder / DESCRIPTION, {**description, "weights_sha256": _sha256(folder / WEIGHTS)})
+
+
+def _save_adapter(folder: Path, network: Any) -> None:
+    """The adapter in peft's own format, or no such folder where the network has none."""
+    if not has_adapters(network):
+        for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+            (folder / name).unlink(missing_ok=True)
+        if folder.is_dir():
+            folder.rmdir()
+        return
+    config = network.peft_config["default"].to_dict() | {"inference_mode": True}
+    _save_tensors(folder / ADAPTER_WEIGHTS, adapter_weights(network))
+    write_json(folder / ADAPTER_CONFIG, {name: _listed(value) for name, value in sorted(config.items())})
+
+
+def _listed(value: Any) -> Any:
+    return sorted(value) if isinstance(value, set) else value
+
+
+def _save_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    (folder / DESCRIPTION).unlink(missing_ok=True)  # never an old description beside new weights
-    with whole(folder / WEIGHTS) as temporary:
-        save_file(weights, temporary)
-    write_json(folder / DESCRIPTION, description)
+    with whole(path) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
 
 
-def load(folder: Path, device: str = "cpu") -> Detector:
-    """Read a detector's folder. Raises SetupError where it holds no detector, or weights that do not fit it."""
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    """The description in a folder, checked."""
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise SetupError(f"no detector in {folder}: run `dvc repro train`, or name a folder that holds {DESCRIPTION}")
+    try:
+        description: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        descriptions.check(description)
+    except (ValueError, SetupError) as error:
+        raise SetupError(f"{path} describes no detector: {error}") from error
+    return description
+
+
+def _network(folder: Path, description: Mapping[str, Any]) -> Any:
+    """The network of a folder with its weights, on the CPU."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not (folder / DESCRIPTION).is_file():
-        raise SetupError(f"no detector in {folder}: run `dvc repro train`, or name a folder that holds {DESCRIPTION}")
     try:
-        description = json.loads((folder / DESCRIPTION).read_text())
         network = build_network(description["architecture"])
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise SetupError(f"{folder / DESCRIPTION} describes no detector: {error}") from error
     try:
+        digest = description.get("weights_sha256")
+        if digest and digest != _sha256(folder / WEIGHTS):
+            told = f"{folder / WEIGHTS} is not the file that {DESCRIPTION} describes: its sha256 is another one"
+            raise SetupError(f"{told}. Get or make the detector again")
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (RuntimeError, OSError, SafetensorError) as error:
         raise SetupError(f"the weights in {folder} do not fit its {DESCRIPTION}: {error}") from error
-    return Detector(network.to(device).eval(), description, device)
+    return network

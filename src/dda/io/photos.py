@@ -116,7 +116,7 @@ def decode_any(content: bytes, max_pixels: int) -> NDArray[np.uint8]:
 
     Raises PhotoRejected with the reason where it cannot be read.
     """
-    return _guarded(content, _any_as_rgb, max_pixels, 1)
+    return _guarded(content, rgb_of, max_pixels, 1)
 
 
 def examine(content: bytes, max_pixels: int) -> Examined:
@@ -211,7 +211,11 @@ def _flatten(image: Image.Image) -> tuple[Image.Image, str | None]:
     raise PhotoRejected(f"pixels of kind {image.mode} are not supported")
 
 
-def _any_as_rgb(image: Image.Image) -> NDArray[np.uint8]:
+def rgb_of(image: Image.Image) -> NDArray[np.uint8]:
+    """RGB pixels (H, W, 3) of an opened image of any mode: transparency on white, 16 bits rounded to 8.
+
+    Raises what Pillow raises where its file is broken.
+    """
     image.load()
     image = _with_alpha(image)
     if image.mode in ("RGBA", "LA", "I") or image.mode.startswith("I;16"):
@@ -222,7 +226,7 @@ def _any_as_rgb(image: Image.Image) -> NDArray[np.uint8]:
 def _examine_image(image: Image.Image) -> Examined:
     kind, mode = str(image.format), image.mode
     facts = jpeg_facts(image) if kind in JPEG_FORMATS else None
-    luminance = Image.fromarray(_any_as_rgb(image)).convert("L")
+    luminance = Image.fromarray(rgb_of(image)).convert("L")
     return Examined(kind, mode, facts, np.asarray(luminance))
 
 

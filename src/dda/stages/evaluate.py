@@ -5,7 +5,8 @@ from typing import Any
 
 from dda import catalog
 from dda.core.errors import SetupError, did_you_mean
-from dda.io import detectors, devices, layouts, photos, tables
+from dda.io import layouts, photos, tables
+from dda.io.detectors import Detector
 from dda.io.layouts import LabelledImage
 from dda.io.progress import tracked
 from dda.params import Params
@@ -30,7 +31,7 @@ def run(params: Params, detector: str, benchmark: str) -> None:
     images = list(images_of(params, benchmark))
     if not images:
         raise SetupError(f"benchmark {benchmark!r} holds no image")
-    judge = detectors.load(params.paths.detectors / detector, devices.best())
+    judge = Detector.load(params.paths.detectors / detector)
     rows: list[dict[str, Any]] = []
     size = params.evaluate.batch_images
     waiting = iter(images)
@@ -53,7 +54,7 @@ def images_of(params: Params, benchmark: str) -> Any:
     return getattr(layouts, row["layout"])(params.paths.benchmarks / benchmark, row)
 
 
-def judged(judge: detectors.Detector, images: list[LabelledImage], max_pixels: int) -> list[dict[str, Any]]:
+def judged(judge: Detector, images: list[LabelledImage], max_pixels: int) -> list[dict[str, Any]]:
     """The rows of one batch; an unreadable image keeps its row, with the reason."""
     rows, readable = [], []
     for image in images:

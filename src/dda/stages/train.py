@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from dda import __version__, catalog
-from dda.core import metrics, views
+from dda.core import descriptions, metrics, views
 from dda.core.errors import SetupError
 from dda.core.labels import FAKE, REAL
-from dda.core.networks import add_lora, build_network, logits_of, merge_lora
+from dda.core.model_card import detector_card
+from dda.core.networks import adapt, logits_of
 from dda.core.seeds import generator
-from dda.io import atomic, detectors, devices, pairs, tracking
+from dda.io import atomic, backbones, detectors, devices, pairs, tracking
 from dda.io.pairs import PairSet
 from dda.io.progress import tracked
 from dda.params import Params
@@ -87,7 +88,7 @@ def start(row: dict[str, Any], settings: Train, n_pairs: int) -> Session:
 
     torch.manual_seed(settings.seed)
     device = devices.best()
-    network = add_lora(build_network(row, pretrained=row["pretrained"]), row["lora"]).to(device)
+    network = adapt(backbones.build(row), row).to(device)
     trained = [weight for weight in network.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay)
     steps = settings.epochs * math.ceil(n_pairs * settings.windows_per_pair / settings.batch_pairs)
@@ -112,7 +113,7 @@ def windows(session: Session, training: list[Place], epoch: int) -> Iterator[lis
         for i in order[first : first + size]:
             pair_set, row = training[i]
             real, fake = (pair_set.pixels(row, side) for side in pairs.SIDES)
-            batch += views.random_pair_windows(real, fake, session.row["input_px"], rng)
+            batch += views.random_pair_windows(real, fake, session.row["preprocessing"]["input_px"], rng)
         yield batch
 
 
@@ -121,9 +122,9 @@ def train_epoch(session: Session, training: list[Place], epoch: int) -> float:
     import torch
 
     session.network.train()
-    losses = []
+    seen, losses = session.row["preprocessing"], []
     for batch in windows(session, training, epoch):
-        images = views.to_tensor(batch, session.row["mean"], session.row["std"]).to(session.device)
+        images = views.to_tensor(batch, seen["mean"], seen["std"]).to(session.device)
         labels = torch.tensor([REAL, FAKE], dtype=torch.float32, device=session.device).repeat(len(batch) // 2)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits_of(session.network, images), labels)
         if not torch.isfinite(loss):
@@ -142,7 +143,7 @@ def validate(session: Session, validation: list[Place]) -> dict[str, float]:
     """Balanced accuracy and AUROC on the centre windows of the validation pairs, and their mean loss."""
     import torch
 
-    described = {"preprocessing": preprocessing(session.row)}
+    described = {"preprocessing": session.row["preprocessing"]}
     judge = detectors.Detector(session.network.eval(), described, session.device)
     labels, logits = [], []
     for pair_set, row in validation:
@@ -163,16 +164,6 @@ def rank(line: dict[str, Any]) -> tuple[float, float]:
     return line["val_balanced_accuracy"], -line["val_loss"]
 
 
-def preprocessing(row: dict[str, Any]) -> dict[str, Any]:
-    """How images must be prepared for this detector."""
-    return {
-        "input_px": row["input_px"],
-        "mean": row["mean"],
-        "std": row["std"],
-        "window": "centre, zero-padded",
-    }
-
-
 def describe(
     detector: str,
     row: dict[str, Any],
@@ -181,31 +172,11 @@ def describe(
     selected: dict[str, Any],
 ) -> dict[str, Any]:
     """detector.json: everything that is needed to use the weights and to know where they come from."""
-    return {
-        "name": detector,
-        "made_by": f"dda {__version__}",
-        "architecture": {"backbone": row["backbone"], "options": row["options"]},
-        "preprocessing": preprocessing(row),
-        "labels": {"real": REAL, "fake": FAKE},
-        "threshold_logit": 0.0,
-        "licence": row["licence"],
+    return descriptions.describe(detector, row, f"dda {__version__}") | {
         "data": {vae: {"pairs_sha256": digest} for vae, (_, digest) in data.items()},
         "training": settings.model_dump(exclude={"detectors"}),
         "selected": selected,
     }
-
-
-CARD = """# Detector `{name}`
-
-A {architecture[backbone]} network that gives one logit per image; above 0 means "generated".
-
-- Trained by {made_by} on aligned pairs of real photos and their reconstructions by: {vaes}.
-- Sees the central {preprocessing[input_px]} x {preprocessing[input_px]} pixels, never resized; small images are padded
-  with black.
-- Epoch {selected[epoch]} was selected on the validation split: balanced accuracy {selected[val_balanced_accuracy]:.3f}.
-- Its logit is not calibrated. It has learnt the traces of these VAEs; of other generators it knows nothing.
-- Licence of the weights: {licence}. The photos and VAEs that made them have terms of their own.
-"""
 
 
 def write(
@@ -214,10 +185,6 @@ def write(
     description: dict[str, Any],
     log: list[dict[str, Any]],
 ) -> None:
-    """The detector's folder: log and card first, weights, description last."""
+    """The detector's folder: the log first, the description last."""
     atomic.write_text(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in log))
-    atomic.write_text(
-        folder / "card.md",
-        CARD.format(**description, vaes=", ".join(description["data"])),
-    )
-    detectors.save(folder, merge_lora(session.network), description)
+    detectors.save(folder, session.network, description, detector_card(description))
