@@ -11,7 +11,8 @@ from PIL import Image
 
 from dda.core.augmentations import KINDS, Operation, with_level
 from dda.core.regions import Region
-from dda.core.views import Drawn, Scale, window
+from dda.core.views import Drawn, Scale
+from dda.core.windows import window
 
 Pixels = NDArray[np.uint8]
 

@@ -11,10 +11,10 @@ from dda.params import Params
 ROOT = Path(__file__).parents[2]
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 # How a stage works, not what it makes: these change no result, so DVC has nothing to make anew.
-MACHINE = {"reconstruct.executor", "reconstruct.cpus_per_worker"}
+MACHINE = {"reconstruct.executor", "reconstruct.cpus_per_worker", "train.machine"}
 # Not code that a stage runs: what they say reaches a stage as params, which dvc.yaml names by themselves.
 SECTIONS = {f"dda.params.{name}" for name in ("sections", "steps", "views")}
-VALUES = {"dda", "dda.cli", "dda.params", *SECTIONS, "dda.catalog", "dda.quiet"}
+VALUES = {"dda", "dda.cli", "dda.params", *SECTIONS, "dda.catalog", "dda.quiet", "dda.params.training"}
 DATA = {"dda.io.page": "src/dda/io/templates", "dda.io.vaes": "src/dda/embedded/tiny"}
 
 
@@ -79,6 +79,13 @@ def test_a_dvc_stage_names_every_parameter_that_its_module_reads(name):
     words = {word for word in GRAPH[name]["params"] if isinstance(word, str)} | spread
     read = parameters_read((ROOT / f"src/dda/stages/{module}.py").read_text("utf-8"))
     assert sorted(parameter for parameter in read - MACHINE if not named(words, parameter)) == []
+
+
+def test_training_depends_on_every_parameter_but_those_of_the_machine():
+    """It takes its section as a whole, so that the test above cannot see a key that is missing."""
+    listed = {word for word in GRAPH["train"]["params"] if isinstance(word, str)}
+    known = {f"train.{key}" for key in Params.model_fields["train"].annotation.model_fields}
+    assert listed == known - MACHINE - {"train.detectors"}
 
 
 def test_no_dvc_stage_runs_again_because_of_how_it_works():

@@ -40,6 +40,14 @@ def balanced_accuracy(labels: Values, logits: Values) -> float:
     return float(balanced_accuracy_score(labels, logits > 0))
 
 
+def log_loss(labels: Values, logits: Values) -> float:
+    """Mean log loss of the probabilities sigmoid(logit), in nats."""
+    from scipy.special import expit
+    from sklearn.metrics import log_loss as of_probabilities
+
+    return float(of_probabilities(labels, expit(np.asarray(logits, float)), labels=[REAL, FAKE]))
+
+
 def accuracy(labels: Values, logits: Values) -> float:
     """Share of images on the right side of logit 0."""
     return float(np.mean((logits > 0) == (labels == FAKE)))

@@ -1,4 +1,4 @@
-"""The windows of an image that a detector sees: one in the middle when it judges, six of each pair when it learns.
+"""What a detector learns from: views of a pair, each image at several scales, augmented alike and cut.
 
 The views of a pair are scaled, then augmented, then cut, as the released code does it, real and fake by the same random
 choices. Computed crop first: only what the crop needs is resized and augmented, with the margins that the
@@ -23,6 +23,7 @@ from dda.core.augmentations import (
 )
 from dda.core.regions import Region
 from dda.core.seeds import fraction
+from dda.core.windows import centred, window_region
 
 Pixels = NDArray[np.uint8]
 KERNELS = {kernel.name.lower(): kernel for kernel in Image.Resampling}
@@ -98,56 +99,3 @@ def scaled(image: Image.Image, scale: Scale, region: Region) -> Pixels:
     x, y = image.width / region.image_width, image.height / region.image_height
     box = (edges[0] * x, edges[1] * y, min(image.width, edges[2] * x), min(image.height, edges[3] * y))
     return np.asarray(image.resize((region.width, region.height), KERNELS[scale.kernel], box))
-
-
-def window_region(image: Region, size_px: int, top: float, left: float) -> Region:
-    """The square of this size in a whole image, or what there is of it; `top` and `left` in [0, 1] place it."""
-    height, width = min(size_px, image.height), min(size_px, image.width)
-    y, x = int(top * (image.height - height) + 0.5), int(left * (image.width - width) + 0.5)
-    return replace(image, top=y, left=x, height=height, width=width)
-
-
-def centred(pixels: Pixels, size_px: int) -> Pixels:
-    """Pixels (H, W, 3) in the middle of a black (size, size, 3), or they themselves where they have that size."""
-    height, width = pixels.shape[:2]
-    if (height, width) == (size_px, size_px):
-        return pixels
-    padded = np.zeros((size_px, size_px, 3), np.uint8)
-    down, right = (size_px - height) // 2, (size_px - width) // 2
-    padded[down : down + height, right : right + width] = pixels
-    return padded
-
-
-def window(pixels: Pixels, size_px: int, top: float, left: float) -> Pixels:
-    """A (size, size, 3) window; `top` and `left` in [0, 1] place it between the edges; black where smaller.
-
-    Never resized: resampling would wipe out the traces that a detector looks for (paper, section 4.1).
-    """
-    whole = Region.whole(*pixels.shape[:2])
-    return centred(window_region(whole, size_px, top, left).cut(pixels, whole), size_px)
-
-
-def centre_window(pixels: Pixels, size_px: int) -> Pixels:
-    """The window in the middle, as the paper tests."""
-    return window(pixels, size_px, 0.5, 0.5)
-
-
-def random_pair_windows(real: Pixels, fake: Pixels, size_px: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """The same random window of both images of a pair, turned, mirrored and recoloured alike."""
-    top, left, mirrored, inverted = rng.random(4)
-    turns, channels = int(rng.integers(4)), rng.permutation(3)
-
-    def view(pixels: Pixels) -> Pixels:
-        recoloured = (255 - pixels if inverted < 0.5 else pixels)[..., channels]  # before the black border comes
-        cut = np.rot90(window(recoloured, size_px, top, left), turns)
-        return cut[:, ::-1] if mirrored < 0.5 else cut
-
-    return view(real), view(fake)
-
-
-def to_tensor(windows: list[Pixels], mean: tuple[float, ...], std: tuple[float, ...]) -> Any:
-    """Windows as one float32 tensor (N, 3, size, size), normalised by `mean` and `std` per channel in [0, 1] units."""
-    import torch
-
-    batch = torch.from_numpy(np.ascontiguousarray(np.stack(windows))).permute(0, 3, 1, 2).float().div(255)
-    return (batch - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)

@@ -16,7 +16,7 @@ from PIL import Image
 from dda.core import descriptions
 from dda.core.errors import SetupError
 from dda.core.networks import adapter_weights, build_network, has_adapters, logits_of, merge_lora
-from dda.core.views import centre_window, to_tensor
+from dda.core.windows import centre_window, to_tensor
 from dda.io import photos
 from dda.io.atomic import whole, write_json, write_text
 from dda.io.devices import best

@@ -5,6 +5,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dda.core.labels import FAKE, REAL
 from dda.io.atomic import whole
 
@@ -52,26 +54,23 @@ def score_histograms(path: Path, scores: Scores) -> None:
 
 
 def training_curves(path: Path, logs: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """Training and validation loss, and validation AUROC and balanced accuracy, by epoch."""
+    """Loss of every update, its mean between validations, and what the validations say, over the updates."""
     figure, axes = _figure(2)
     for name, log in logs.items():
-        epochs = [line["epoch"] for line in log]
-        for axis, keys in zip(
-            axes,
-            (("loss", "val_loss"), ("val_auroc", "val_balanced_accuracy")),
-            strict=True,
-        ):
+        updates, validations = ([line for line in log if ("val_loss" in line) is judged] for judged in (False, True))
+        axes[0].plot(*_curve(updates, "loss"), color="0.8", linewidth=0.8, label=f"{name}: each update")
+        for axis, keys in zip(axes, (("loss", "val_loss"), ("val_auroc", "val_balanced_accuracy")), strict=True):
             for key in keys:
-                axis.plot(
-                    epochs,
-                    [line[key] for line in log],
-                    label=f"{name}: {key.replace('_', ' ')}",
-                )
-    axes[0].set(xlabel="epoch", title="loss", yscale="log")
-    axes[1].set(xlabel="epoch", title="on the validation pairs", ylim=(0, 1.02))
+                axis.plot(*_curve(validations, key), label=f"{name}: {key.replace('_', ' ')}")
+    axes[0].set(xlabel="updates", title="loss", yscale="log")
+    axes[1].set(xlabel="updates", title="on the validation pairs", ylim=(0, 1.02))
     for axis in axes:
         axis.legend(fontsize=8)
     _save(figure, path)
+
+
+def _curve(lines: Sequence[Mapping[str, float]], key: str) -> tuple[list[float], list[float]]:
+    return [line["step"] for line in lines], [line[key] for line in lines]
 
 
 def probes(judged: Sequence[Mapping[str, Any]]) -> bytes:
@@ -147,4 +146,14 @@ def _save(figure: Any, path: Path) -> None:
 def _png(figure: Any) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def contact_sheet(rows: Sequence[Any]) -> bytes:
+    """Images (n, size, size, 3) of several rows under one another, a thin line between them; a PNG."""
+    from PIL import Image
+
+    sheet = np.concatenate([np.concatenate([np.pad(one, ((0, 2), (0, 2), (0, 0))) for one in row], 1) for row in rows])
+    buffer = BytesIO()
+    Image.fromarray(sheet).save(buffer, "PNG")
     return buffer.getvalue()

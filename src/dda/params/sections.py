@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from dda.catalog.names import Benchmarks, Detectors, Vaes
-from dda.params.steps import Count, Section, Share, Steps
+from dda.params.steps import Count, Section, Seed, Share, Steps
+from dda.params.training import Train
 
-Seed = Annotated[int, Field(ge=0, strict=True)]
 Samples = Annotated[int, Field(ge=100, strict=True)]
 Auroc = Annotated[float, Field(ge=0.5, le=1)]
 
@@ -40,6 +40,7 @@ class Paths(Section):
     index: Place
     reconstructions: Place
     aligned: Place
+    checkpoints: Place
     audits: Place
     documents: Place
     detectors: Place
@@ -141,20 +142,6 @@ class Audit(Section):
     bootstrap_samples: Samples
     gallery_pairs: Count
     limits: Limits
-
-
-class Train(Section):
-    """Which detectors on which VAEs' pairs, and how."""
-
-    detectors: Detectors
-    vaes: Vaes
-    seed: Seed
-    epochs: Count
-    windows_per_pair: Count
-    batch_pairs: Count
-    lr: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    warm_up: Share
 
 
 class Evaluate(Section):

@@ -120,7 +120,7 @@ def failures(predictions: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
 
 
 def training_log(params: Params, detector: str) -> list[dict[str, float]]:
-    """The detector's log, an entry per epoch."""
+    """The detector's log: a line for every update and every validation."""
     lines = (params.paths.detectors / detector / "log.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
 

@@ -1,190 +1,224 @@
 """aligned pairs -> detector: weights, description, card and log in a folder of its own.    dda train embedded"""
 
-import json
-import math
-from collections.abc import Iterator
+import platform
+import sys
+import time
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dda import __version__, catalog
-from dda.core import descriptions, metrics, views
-from dda.core.errors import SetupError
-from dda.core.labels import FAKE, REAL
-from dda.core.model_card import detector_card
-from dda.core.networks import adapt, logits_of
-from dda.core.seeds import generator
-from dda.io import atomic, backbones, detectors, devices, pairs, tracking
-from dda.io.pairs import PairSet
-from dda.io.progress import tracked
+from dda.core import calibration, descriptions, model_card, sampling
+from dda.io import (
+    atomic,
+    detectors,
+    engine,
+    launch,
+    loader,
+    pairs,
+    plots,
+    resume,
+    shards,
+    tracking,
+    trainer,
+    versioning,
+)
+from dda.io.progress import shown
+from dda.io.trainer import Trainer
 from dda.params import Params
-from dda.params.sections import Train
 
-Place = tuple[PairSet, dict[str, Any]]
+MAX_FPRS = (0.01, 0.05)
+SHOWN_PAIRS = 8
+LIBRARIES = ("torch", "timm", "peft", "accelerate", "pillow", "opencv-python-headless")
 
 
-@dataclass
-class Session:
-    """A network in training, and what moves it."""
+@dataclass(frozen=True)
+class Job:
+    """What is to be trained on what, and where it goes."""
 
-    network: Any
-    optimiser: Any
-    row: dict[str, Any]
-    device: str
-    settings: Train
-    step: int = 0
-    steps: int = 0
+    params: Params
+    detector: str
+
+    @cached_property
+    def row(self) -> dict[str, Any]:
+        """The detector's row of the catalog."""
+        return catalog.get("detectors", self.detector)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The section `train` as plain values."""
+        return self.params.train.model_dump()
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """Those settings that decide what is learnt."""
+        return {name: value for name, value in self.settings.items() if name not in ("detectors", "machine")}
+
+    @cached_property
+    def folders(self) -> dict[str, Path]:
+        """The sets of pairs, by VAE."""
+        return {vae: self.params.paths.aligned / vae for vae in self.params.train.vaes}
+
+    @cached_property
+    def data(self) -> dict[str, str]:
+        """Each set's digest."""
+        return {vae: pairs.digest(folder) for vae, folder in self.folders.items()}
+
+    @property
+    def scratch(self) -> Path:
+        """Where the state of an unfinished run lies."""
+        return self.params.paths.checkpoints / self.detector
+
+    @property
+    def output(self) -> Path:
+        """The detector's folder."""
+        return self.params.paths.detectors / self.detector
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of all that makes the run: whoever has the same may go on from its state."""
+        return shards.fingerprint(self.row, self.recipe, self.data, shards.code_digest(*code()))
+
+
+def code() -> tuple[Any, ...]:
+    """Modules that decide what is seen and learnt: a run does not go on from the state that others left."""
+    from dda.core import (
+        augmentations,
+        colours,
+        fields,
+        filters,
+        losses,
+        networks,
+        positions,
+        regions,
+        schedules,
+        windows,
+    )
+    from dda.core import views as seen
+    from dda.io import backbones
+
+    shown = (augmentations, colours, fields, filters, regions, seen, windows, loader)
+    return (*shown, losses, networks, positions, sampling, schedules, backbones, engine, trainer)
 
 
 def run(params: Params, detector: str) -> None:
-    """Train on the train split, select the epoch on the val split, write the detector's folder."""
-    row, settings = catalog.get("detectors", detector), params.train
-    sets = {vae: params.paths.aligned / vae for vae in settings.vaes}
-    data = {vae: (str(folder), pairs.digest(folder)) for vae, folder in sets.items()}
-    training, validation = (places(sets, split) for split in ("train", "val"))
-    session = start(row, settings, len(training))
-    folder = params.paths.detectors / detector
-    described = {
-        "detector": detector,
-        **row,
-        **settings.model_dump(exclude={"detectors", "vaes"}),
+    """Train on the train split, select the best state on the val split, write the detector's folder.
+
+    An interrupted run goes on from its last state.
+    """
+    job = Job(params, detector)
+    job.row  # noqa: B018 - a detector that nobody knows is told here, and not by every process
+    launch.run(work, (job,), launch.count(params.train.machine.processes))
+
+
+def work(job: Job) -> None:
+    """One process's part of a run; the first one also tells, tracks and writes."""
+    began = time.time()
+    trained = prepare(job)
+    if not trained.engine.accelerator.is_main_process:
+        trained.go(tracking.silent(), lambda _: None)
+        return
+    per_update = trained.plan.batch_pairs * len(job.settings["views"]["scales"]) * len(pairs.SIDES)
+    with (
+        tracking.run(described(job), trained.progress.run_id) as tracked,
+        shown(f"train {job.detector}", trained.plan.updates * per_update, "images") as advance,
+    ):
+        trained.progress.run_id = tracked.run_id
+        trained.save()
+        tracked.log_picture("views.png", sample_views(trained))
+        advance(trained.progress.step * per_update)
+        trained.go(tracked, advance)
+        write(job, trained, run_facts(trained, began))
+        tracked.log_files(job.output)
+    resume.forget(job.scratch)
+    print(told(job, trained))
+
+
+def told(job: Job, trained: Trainer) -> str:
+    """What came out, in a sentence."""
+    best = trained.progress.best or {}
+    early = "" if trained.progress.step == trained.plan.updates else f" (ended early, at {trained.progress.step})"
+    numbers = f"balanced accuracy {best['val_balanced_accuracy']:.3f}, AUROC {best['val_auroc']:.3f}"
+    kept = f"the state after step {best['step']} of {trained.plan.updates}{early} is kept"
+    return f"{job.detector}: {kept}: {numbers} on {len(trained.validation)} validation pairs"
+
+
+def prepare(job: Job) -> Trainer:
+    """A run at its first step, or where it was interrupted."""
+    training, validation = (loader.Pairs(list(job.folders.values()), split) for split in ("train", "val"))
+    counts = ("epochs", "draws_per_pair", "batch_pairs", "micro_batch_pairs", "seed")
+    plan = sampling.Plan(len(training), **{name: job.settings[name] for name in counts})
+    started = engine.start(job.row, job.settings)
+    trained = Trainer(started, plan, training, validation, job.scratch, job.fingerprint)
+    trained.resume()
+    return trained
+
+
+def described(job: Job) -> tracking.Description:
+    """What the tracking store is told of a run: every setting, and the sets by the digests that DVC knows."""
+    folders = {vae: (str(folder), versioning.recorded_digest(folder)) for vae, folder in job.folders.items()}
+    data = {f"aligned-{vae}": (place, md5 or job.data[vae]) for vae, (place, md5) in folders.items()}
+    commit = versioning.commit()
+    tags = {"detector": job.detector, **({"mlflow.source.git.commit": commit} if commit else {})}
+    return tracking.Description(f"train {job.detector}", {"detector": job.row, "train": job.recipe}, data, tags)
+
+
+def sample_views(trained: Trainer) -> bytes:
+    """The views of the first pairs of the run, a row for each pair; a PNG."""
+    shown_views = loader.PairViews.of(trained.training, trained.engine.settings, trained.engine.input_px)
+    return plots.contact_sheet([shown_views[draw] for draw in trained.plan.update(0)[:SHOWN_PAIRS]])
+
+
+def run_facts(trained: Trainer, began: float) -> dict[str, Any]:
+    """run.json: when, where and by what the detector was made, and where its run is tracked."""
+    accelerator = trained.engine.accelerator
+    ends = {"started": began, "ended": time.time()}
+    return {
+        "run_id": trained.progress.run_id or None,
+        "tracking_uri": tracking.shown_uri() if trained.progress.run_id else None,
+        "git_commit": versioning.commit(),
+        "command": ["dda", *sys.argv[1:]],
+        **{name: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)) for name, moment in ends.items()},
+        "seconds": round(ends["ended"] - began, 1),
+        "resumed_at_steps": trained.progress.resumed_at,
+        "device": str(accelerator.device),
+        "processes": accelerator.num_processes,
+        "python": platform.python_version(),
+        "versions": {"dda": __version__, **{name: version(name) for name in LIBRARIES}},
     }
-    with tracking.run(f"train {detector}", described, data) as tracked_run:
-        log, best = [], None
-        for epoch in tracked(range(settings.epochs), f"train {detector}"):
-            line = {
-                "epoch": epoch,
-                "loss": train_epoch(session, training, epoch),
-                **validate(session, validation),
-            }
-            log.append(line)
-            tracked_run.log(
-                {name: value for name, value in line.items() if name != "epoch"},
-                step=epoch,
-            )
-            if best is None or rank(line) > rank(best[0]):
-                best = (
-                    line,
-                    {name: tensor.clone() for name, tensor in session.network.state_dict().items()},
-                )
-        assert best is not None
-        session.network.load_state_dict(best[1])
-        write(folder, session, describe(detector, row, settings, data, best[0]), log)
-        tracked_run.log_files(folder)
-    print(f"{detector}: epoch {best[0]['epoch']} of {settings.epochs} selected, {json.dumps(best[0])}")
 
 
-def places(sets: dict[str, Path], split: str) -> list[Place]:
-    """All pairs of a split, over all VAEs' sets."""
-    loaded = [pairs.load(folder, split) for folder in sets.values()]
-    return [(pair_set, row) for pair_set in loaded for row in pair_set.rows]
-
-
-def start(row: dict[str, Any], settings: Train, n_pairs: int) -> Session:
-    """A session at step 0, with seeded weights."""
-    import torch
-
-    torch.manual_seed(settings.seed)
-    device = devices.best()
-    network = adapt(backbones.build(row), row).to(device)
-    trained = [weight for weight in network.parameters() if weight.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay)
-    steps = settings.epochs * math.ceil(n_pairs * settings.windows_per_pair / settings.batch_pairs)
-    return Session(network, optimiser, row, device, settings, steps=steps)
-
-
-def learning_rate(step: int, steps: int, settings: Train) -> float:
-    """Linear warm-up over the first share of the run, then one cosine to zero at its end."""
-    warm_up = max(1, round(settings.warm_up * steps))
-    if step < warm_up:
-        return settings.lr * (step + 1) / warm_up
-    return settings.lr * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
-
-
-def windows(session: Session, training: list[Place], epoch: int) -> Iterator[list[Any]]:
-    """Batches of windows, real and fake of a pair side by side: [real, fake, real, fake, ...]."""
-    rng = generator(session.settings.seed, "epoch", str(epoch))
-    order = rng.permutation(np.repeat(np.arange(len(training)), session.settings.windows_per_pair))
-    size = session.settings.batch_pairs
-    for first in range(0, len(order), size):
-        batch: list[Any] = []
-        for i in order[first : first + size]:
-            pair_set, row = training[i]
-            real, fake = (pair_set.pixels(row, side) for side in pairs.SIDES)
-            batch += views.random_pair_windows(real, fake, session.row["preprocessing"]["input_px"], rng)
-        yield batch
-
-
-def train_epoch(session: Session, training: list[Place], epoch: int) -> float:
-    """One pass over the pairs; the mean loss. Raises SetupError where the loss is no number any more."""
-    import torch
-
-    session.network.train()
-    seen, losses = session.row["preprocessing"], []
-    for batch in windows(session, training, epoch):
-        images = views.to_tensor(batch, seen["mean"], seen["std"]).to(session.device)
-        labels = torch.tensor([REAL, FAKE], dtype=torch.float32, device=session.device).repeat(len(batch) // 2)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits_of(session.network, images), labels)
-        if not torch.isfinite(loss):
-            raise SetupError(f"the loss is {loss.item()} at step {session.step}: lower train.lr in params.yaml")
-        for group in session.optimiser.param_groups:
-            group["lr"] = learning_rate(session.step, session.steps, session.settings)
-        session.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        session.optimiser.step()
-        session.step += 1
-        losses.append(loss.item())
-    return float(np.mean(losses))
-
-
-def validate(session: Session, validation: list[Place]) -> dict[str, float]:
-    """Balanced accuracy and AUROC on the centre windows of the validation pairs, and their mean loss."""
-    import torch
-
-    described = {"preprocessing": session.row["preprocessing"]}
-    judge = detectors.Detector(session.network.eval(), described, session.device)
-    labels, logits = [], []
-    for pair_set, row in validation:
-        logits += judge.logits([pair_set.pixels(row, side) for side in pairs.SIDES])
-        labels += list(pairs.SIDES.values())
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor(logits), torch.tensor(labels).float())
-    y, x = np.array(labels), np.array(logits)
-    found = {
-        "balanced_accuracy": metrics.balanced_accuracy(y, x),
-        "auroc": metrics.auroc(y, x),
-        "loss": loss.item(),
+def calibrated(job: Job, trained: Trainer) -> dict[str, Any]:
+    """How to read the detector's score, from the validation pairs: its temperature, and thresholds by the reals."""
+    logits, labels = np.array(trained.progress.best_logits), trained.validation_labels()
+    n_images = {name: int(np.sum(labels == label)) for name, label in descriptions.LABELS.items()}
+    return {
+        "temperature": calibration.temperature(labels, logits),
+        "thresholds": {str(fpr): calibration.threshold(labels, logits, fpr) for fpr in MAX_FPRS},
+        "fitted_on": {"split": "val", "vaes": list(job.folders), **n_images},
     }
-    return {f"val_{name}": value for name, value in found.items()}
 
 
-def rank(line: dict[str, Any]) -> tuple[float, float]:
-    """What a better epoch has more of: balanced accuracy, then a smaller loss, both on the validation split."""
-    return line["val_balanced_accuracy"], -line["val_loss"]
-
-
-def describe(
-    detector: str,
-    row: dict[str, Any],
-    settings: Train,
-    data: dict[str, tuple[str, str]],
-    selected: dict[str, Any],
-) -> dict[str, Any]:
+def describe(job: Job, trained: Trainer) -> dict[str, Any]:
     """detector.json: everything that is needed to use the weights and to know where they come from."""
-    return descriptions.describe(detector, row, f"dda {__version__}") | {
-        "data": {vae: {"pairs_sha256": digest} for vae, (_, digest) in data.items()},
-        "training": settings.model_dump(exclude={"detectors"}),
-        "selected": selected,
+    best = {name: value for name, value in (trained.progress.best or {}).items() if name != "images_per_s"}
+    return {
+        **descriptions.describe(job.detector, job.row, f"dda {__version__}"),
+        "calibration": calibrated(job, trained),
+        "data": {vae: {"pairs_sha256": digest} for vae, digest in job.data.items()},
+        "training": job.recipe,
+        "selected": best,
     }
 
 
-def write(
-    folder: Path,
-    session: Session,
-    description: dict[str, Any],
-    log: list[dict[str, Any]],
-) -> None:
-    """The detector's folder: the log first, the description last."""
-    atomic.write_text(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in log))
-    detectors.save(folder, session.network, description, detector_card(description))
+def write(job: Job, trained: Trainer, facts: dict[str, Any]) -> None:
+    """The detector's folder: log and run first, then card, adapter and weights, the description last."""
+    trained.engine.take_weights(trained.progress.best_weights)
+    description = describe(job, trained)
+    atomic.write_text(job.output / trainer.LOG, trained.progress.log())
+    atomic.write_json(job.output / "run.json", facts)
+    detectors.save(job.output, trained.engine.network, description, model_card.detector_card(description))

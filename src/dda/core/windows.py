@@ -1,0 +1,63 @@
+"""The window of an image that a detector sees: cut, never resized, and given to the network as a tensor."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dda.core.regions import Region
+
+Pixels = NDArray[np.uint8]
+
+
+def window_region(image: Region, size_px: int, top: float, left: float) -> Region:
+    """The square of this size in a whole image, or what there is of it; `top` and `left` in [0, 1] place it."""
+    height, width = min(size_px, image.height), min(size_px, image.width)
+    y, x = int(top * (image.height - height) + 0.5), int(left * (image.width - width) + 0.5)
+    return replace(image, top=y, left=x, height=height, width=width)
+
+
+def centred(pixels: Pixels, size_px: int) -> Pixels:
+    """Pixels (H, W, 3) in the middle of a black (size, size, 3), or they themselves where they have that size."""
+    height, width = pixels.shape[:2]
+    if (height, width) == (size_px, size_px):
+        return pixels
+    padded = np.zeros((size_px, size_px, 3), np.uint8)
+    down, right = (size_px - height) // 2, (size_px - width) // 2
+    padded[down : down + height, right : right + width] = pixels
+    return padded
+
+
+def window(pixels: Pixels, size_px: int, top: float, left: float) -> Pixels:
+    """A (size, size, 3) window; `top` and `left` in [0, 1] place it between the edges; black where smaller.
+
+    Never resized: resampling would wipe out the traces that a detector looks for (paper, section 4.1).
+    """
+    whole = Region.whole(*pixels.shape[:2])
+    return centred(window_region(whole, size_px, top, left).cut(pixels, whole), size_px)
+
+
+def centre_window(pixels: Pixels, size_px: int) -> Pixels:
+    """The window in the middle, as the paper tests."""
+    return window(pixels, size_px, 0.5, 0.5)
+
+
+def to_tensor(windows: list[Pixels], mean: Sequence[float], std: Sequence[float]) -> Any:
+    """Windows as one float32 tensor (N, 3, size, size), normalised by `mean` and `std` per channel in [0, 1] units."""
+    import torch
+
+    return normalise(torch.from_numpy(np.ascontiguousarray(np.stack(windows))), mean, std)
+
+
+def normalise(images: Any, mean: Sequence[float], std: Sequence[float]) -> Any:
+    """A uint8 tensor (N, size, size, 3) as float32 (N, 3, size, size), by `mean` and `std` per channel in [0, 1] units.
+
+    Computed where the images are: bytes travel faster to a GPU than floats.
+    """
+    import torch
+
+    batch = images.permute(0, 3, 1, 2).float().div(255)
+    centre, spread = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (mean, std))
+    return (batch - centre) / spread
