@@ -37,7 +37,7 @@ def test_the_front_matter_of_every_detectors_card_is_yaml(name):
 def test_a_card_of_a_training_has_data_settings_and_the_selection():
     card = detector_card(TRAINED)
     assert "- sd21: pairs_sha256 abc123" in card
-    assert 'Settings: lr 0.0001, epochs 3, vaes ["sd21"].' in card
+    assert '- lr: 0.0001\n- epochs: 3\n- vaes: ["sd21"]\n' in card
     assert "Selected on the validation split: epoch 2, val_balanced_accuracy 0.912346." in card
     assert "LoRA of rank 8 and alpha 1" in card
     assert "Not calibrated" in card

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dda import catalog
-from dda.core import card, croissant
+from dda.core import croissant, set_card
 from dda.core.errors import SetupError
 from dda.io import atomic, manifests, pairs, progress, releases, s3, uploads, verification
 from dda.params.sections import Paths
@@ -70,11 +70,11 @@ def described(facts: card.Facts, folder: Path, written: Path) -> list[uploads.Ex
     data = examined([folder / manifests.TABLE, *sorted(folder.glob("*.tar"))])
     words = {
         "name": f"aligned-{facts.name}",
-        "description": card.description(facts),
-        "license": card.licences(facts),
+        "description": set_card.description(facts),
+        "license": set_card.licences(facts),
     }
     files = [(one.file.path, one.file.size, one.file.sha256) for one in data]
     columns = verification.kinds_of_columns(folder)
-    atomic.write_text(written / CARD, card.card(facts))
+    atomic.write_text(written / CARD, set_card.card(facts))
     atomic.write_json(written / CROISSANT, croissant.metadata(words, files, manifests.TABLE, columns))
     return [*data, *examined([written / name for name in (CARD, CROISSANT, AUDIT)])]

@@ -90,9 +90,11 @@ accuracy on the test benchmarks themselves."""
 
 
 def _training(description: Description) -> str:
-    named = {"Settings": description.get("training"), "Selected on the validation split": description.get("selected")}
-    told = [f"{title}: {_facts(facts)}." for title, facts in named.items() if facts]
-    return "\n\n".join(told) or "Not known: the weights were imported."
+    settings, selected = description.get("training"), description.get("selected")
+    if not settings:
+        return "Not known: the weights were imported."
+    told = "\n".join(f"- {name}: {_shown(value)}" for name, value in settings.items())
+    return f"{told}\n\nSelected on the validation split: {_facts(selected)}." if selected else told
 
 
 def _calibration(calibration: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from dda.core import card
+from dda.core import set_card
 
 VAE = {"class": "AutoencoderKL", "source": "someone/vae", "revision": "abc", "stride": 8, "latent_channels": 4}
 VAE |= {"licence": "MIT"}
@@ -20,7 +20,7 @@ PAIRS += [{"image_id": "4", "split": "val", "error": "broken", "real_name": None
 
 
 def facts(pairs=PAIRS, photos=None, audit=None):
-    return card.Facts("sdx", pairs, VAE, photos, audit or {})
+    return set_card.Facts("sdx", pairs, VAE, photos, audit or {})
 
 
 def front(text):
@@ -28,14 +28,14 @@ def front(text):
 
 
 def test_counts_add_up():
-    text = card.card(facts())
+    text = set_card.card(facts())
     assert "4 reconstructions, 4 pairs = 3 good + 1 failed." in text
     assert "| train | 2 |\n| test | 1 |" in text
     assert "| val |" not in text
 
 
 def test_hugging_face_is_told_of_splits_and_of_all_columns():
-    told = front(card.card(facts()))
+    told = front(set_card.card(facts()))
     (config,) = told["configs"]
     assert [(one["split"], one["path"]) for one in config["data_files"]] == [
         ("train", "train-*.tar"),
@@ -49,13 +49,13 @@ def test_hugging_face_is_told_of_splits_and_of_all_columns():
 
 
 def test_photos_whose_origin_was_not_stated_are_not_guessed():
-    text = card.card(facts())
+    text = set_card.card(facts())
     assert "was not stated when the set was published" in text
     assert "- photos: not stated" in text
 
 
 def test_photos_of_the_catalog_bring_their_terms():
-    text = card.card(facts(photos=("some-set", PHOTOS)))
+    text = set_card.card(facts(photos=("some-set", PHOTOS)))
     assert (
         "The photo set some-set (5 photos, http://example.org/x.zip), or a part of it. Terms: to be asked for." in text
     )
@@ -72,14 +72,14 @@ def test_a_vae_is_told_with_its_origin():
             "weights: embedded in dda as tiny; licence: MIT.",
         ),
     ):
-        assert said in card.card(card.Facts("sdx", PAIRS, row, None, {}))
+        assert said in set_card.card(set_card.Facts("sdx", PAIRS, row, None, {}))
 
 
 def test_alignment_is_told_by_the_columns_that_are_there():
-    assert card.alignment(PAIRS) == ["the table of pairs tells nothing of it"]
+    assert set_card.alignment(PAIRS) == ["the table of pairs tells nothing of it"]
     told = {"real_format": "JPEG", "jpeg_matched": "tables", "real_weight": 0.25}
     told["steps"] = '[{"step": "copy_clipped"}, {"step": "match_jpeg", "by": "tables"}]'
-    assert card.alignment([pair(1, "train", **told), pair(2, "val", **told | {"real_weight": 0.0})]) == [
+    assert set_card.alignment([pair(1, "train", **told), pair(2, "val", **told | {"real_weight": 0.0})]) == [
         "stored as JPEG (2 pairs)",
         "2 of 2 fakes were given the JPEG tables and subsampling of their real",
         "train, 1 pairs: copy_clipped, then match_jpeg (by tables)",
@@ -90,10 +90,10 @@ def test_alignment_is_told_by_the_columns_that_are_there():
 
 def test_the_audit_is_told_with_what_is_not_so_though_not_critical():
     checked = [{"name": "good", "success": True}, {"name": "all are new", "success": False}]
-    text = card.card(facts(audit={"pairs": 4, "expectations": checked}))
+    text = set_card.card(facts(audit={"pairs": 4, "expectations": checked}))
     assert "Passed, with 2 expectations on 4 pairs (audit.json).\n\n- not critical, and not so: all are new" in text
 
 
 @pytest.mark.parametrize(("n_pairs", "word"), [(999, "n<1K"), (1000, "1K<n<10K"), (118_000, "100K<n<1M")])
 def test_sizes_are_those_that_hugging_face_knows(n_pairs, word):
-    assert front(card.card(facts([pair(1, "train")] * n_pairs)))["size_categories"] == [word]
+    assert front(set_card.card(facts([pair(1, "train")] * n_pairs)))["size_categories"] == [word]
