@@ -28,7 +28,7 @@ def run(paths: Paths, name: str, address: str, photos: str | None = None) -> Non
     releases.latest(connection, root)  # a store that cannot be used is told before everything is read
     check_whole(folder)
     stamp = paths.audits / f"{name}.json"
-    facts = card.Facts(name, verification.rows_of(folder), vae, origin, atomic.read_json(stamp))
+    facts = set_card.Facts(name, verification.rows_of(folder), vae, origin, atomic.read_json(stamp))
     with TemporaryDirectory() as written:
         shutil.copyfile(stamp, Path(written) / AUDIT)
         files = described(facts, folder, Path(written))
@@ -65,7 +65,7 @@ def examined(files: list[Path]) -> list[uploads.Examined]:
     return [uploads.examine(path) for path in progress.tracked(files, "digests")]
 
 
-def described(facts: card.Facts, folder: Path, written: Path) -> list[uploads.Examined]:
+def described(facts: set_card.Facts, folder: Path, written: Path) -> list[uploads.Examined]:
     """The files of a set, and those that go with it, which lie in a folder of their own: card and metadata are new."""
     data = examined([folder / manifests.TABLE, *sorted(folder.glob("*.tar"))])
     words = {
