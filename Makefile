@@ -58,6 +58,7 @@ check: setup
 bench: setup
 	python bench/reconstruct.py --vae "$(VAE)" --photos "$(BENCH_PHOTOS)" $(BENCH_OPTIONS)
 	python bench/align.py --photos "$(BENCH_PHOTOS)"
+	python bench/loader.py --photos "$(BENCH_PHOTOS)"
 
 bench-gpu: setup
 	for compile in "" --compile; do \

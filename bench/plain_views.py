@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dda.core.augmentations import KINDS, Operation, with_level
+from dda.core.augmentations import Operation, apply, with_level
 from dda.core.regions import Region
 from dda.core.views import Drawn, Scale
 from dda.core.windows import window
@@ -23,7 +23,8 @@ def views_of(images: Sequence[Image.Image], drawn: Drawn, size_px: int) -> list[
     views = []
     for scale in drawn.scales:
         for image in images:
-            pixels = augmented(np.asarray(resized(image, scale)), operations)
+            whole = resized(image, scale)
+            pixels = augmented(Region.whole(whole.height, whole.width).read(whole), operations)
             views.append(window(pixels, size_px, drawn.top, drawn.left))
     return views
 
@@ -39,6 +40,5 @@ def resized(image: Image.Image, scale: Scale) -> Image.Image:
 def augmented(pixels: Pixels, operations: Sequence[Operation]) -> Pixels:
     """The whole image after all operations."""
     for one in operations:
-        place = {"place": Region.whole(*pixels.shape[:2])} if KINDS[one.name].placed else {}
-        pixels = KINDS[one.name].apply(pixels, **one.values, **place)
+        (pixels,) = apply(one, [pixels], Region.whole(*pixels.shape[:2]))
     return pixels

@@ -50,6 +50,14 @@ def shifted_hue(pixels, shift):
     return cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB_FULL)
 
 
+def noised(pixels, field):
+    return rounded(pixels + field.astype(float))
+
+
+def peppered(pixels, field):
+    return pixels * field[..., None]
+
+
 def sharpened(pixels, sigma, factor):
     return rounded(pixels + factor * (pixels - cv2.GaussianBlur(pixels, (19, 19), sigma).astype(float)))
 
@@ -65,8 +73,10 @@ WHOLE = {
     "flip_horizontally": lambda pixels: np.ascontiguousarray(pixels[:, ::-1]),
     "flip_vertically": lambda pixels: np.ascontiguousarray(pixels[::-1]),
     "turn": lambda pixels, quarters: np.ascontiguousarray(np.rot90(pixels, quarters)),
-    "noise": lambda pixels, **values: fields.noise(pixels, Region.whole(*pixels.shape[:2]), **values),
-    "pepper": lambda pixels, **values: fields.pepper(pixels, Region.whole(*pixels.shape[:2]), **values),
+    "noise": lambda pixels, **values: noised(pixels, fields.noise_at(Region.whole(*pixels.shape[:2]), **values)),
+    "pepper": lambda pixels, **values: peppered(
+        pixels, fields.unpeppered_at(Region.whole(*pixels.shape[:2]), **values)
+    ),
     "blur": lambda pixels, kind, direction: BLURRED[kind](pixels, direction),
     "sharpen": sharpened,
     "brightness": lambda pixels, factor: rounded(factor * pixels),
@@ -115,7 +125,8 @@ def whole(operations, pixels):
 
 def cut_first(operations, pixels, wanted):
     places = places_needed(operations, wanted)
-    return augmented(operations, places[0].cut(pixels, Region.whole(*pixels.shape[:2])), places)
+    (made,) = augmented(operations, [places[0].cut(pixels, Region.whole(*pixels.shape[:2]))], places)
+    return made
 
 
 def assert_cut_first_is_cut_last(data, operations, largest=130):
@@ -164,6 +175,13 @@ def test_a_motion_is_a_line_of_five_pixels_through_the_middle_in_its_direction(d
     assert kernel.sum() == pytest.approx(1)
     assert kernel[2, 2] > 0
     assert np.abs(along).max() <= 0.5 + 1e-9
+
+
+def test_images_of_one_size_are_augmented_as_each_would_be_alone():
+    operations = [Operation("noise", {"sigma": 55.0, "seed": 2}), Operation("pepper", {"share": 0.1, "seed": 2})]
+    images, places = [PHOTO, 255 - PHOTO], places_needed(operations, Region.whole(*PHOTO.shape[:2]))
+    alone = [augmented(operations, [pixels], places)[0] for pixels in images]
+    assert np.array_equal(augmented(operations, images, places), alone)
 
 
 # --- contrast

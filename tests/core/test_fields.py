@@ -5,12 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dda.core.fields import bits, noise, pepper, rounded_normals
+from dda.core.fields import add, bits, keep, noise_at, rounded_normals, unpeppered_at
 from dda.core.regions import Region
 
 WHOLE = Region.whole(150, 170)
 seeds = st.integers(0, 2**63 - 1)
 GREY = np.full((150, 170, 3), 128, np.uint8)
+
+
+def noise(pixels, place, sigma, seed):
+    return add(pixels, noise_at(place, sigma, seed))
+
+
+def pepper(pixels, place, share, seed):
+    return keep(pixels, unpeppered_at(place, share, seed))
 
 
 @settings(max_examples=40, deadline=None)

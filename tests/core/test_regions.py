@@ -1,8 +1,10 @@
 """Regions of an image: grown, aligned, mirrored and turned as the image's own pixels are."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from dda.core.regions import Region
 
@@ -20,7 +22,7 @@ def image_of(region):
 
 
 def cut(region, image):
-    return region.cut(image, covering=Region.whole(*image.shape))
+    return region.cut(image, covering=Region.whole(*image.shape[:2]))
 
 
 def outside(region, other):
@@ -73,3 +75,41 @@ def test_a_region_is_turned_with_its_image_and_back(region, quarters):
 def test_a_region_is_cut_out_of_a_larger_one_as_out_of_the_image(region, margin):
     image, larger = image_of(region), region.grown(margin)
     assert np.array_equal(region.cut(cut(larger, image), covering=larger), cut(region, image))
+
+
+# --- reading a region of a picture
+
+
+def picture_of(height, width):
+    pixels = np.random.default_rng(height * width).integers(0, 256, (height, width, 3), np.uint8)
+    return Image.fromarray(pixels), pixels
+
+
+@given(regions())
+def test_a_region_is_read_out_of_a_picture_as_it_is_cut_out_of_its_pixels(region):
+    picture, pixels = picture_of(region.image_height, region.image_width)
+    assert np.array_equal(region.read(picture), cut(region, pixels))
+
+
+@pytest.mark.parametrize("side", [2048, 2049])
+def test_a_picture_that_pillow_holds_in_one_block_or_in_two_is_read_alike(side):
+    picture, pixels = picture_of(2048, side)
+    for region in (Region.whole(2048, side), Region(2000, 30, 48, 1500, 2048, side)):
+        assert np.array_equal(region.read(picture), cut(region, pixels))
+
+
+def test_a_picture_whose_rows_pillow_aligns_is_read_alike():
+    Image.core.set_alignment(64)
+    try:
+        picture, pixels = picture_of(20, 13)
+        assert np.array_equal(Region.whole(20, 13).read(picture), pixels)
+    finally:
+        Image.core.set_alignment(1)
+
+
+def test_what_was_read_stays_when_the_picture_changes_and_goes():
+    picture, pixels = picture_of(40, 50)
+    read = Region.whole(40, 50).read(picture)
+    picture.paste((0, 0, 0), (0, 0, 50, 40))
+    del picture
+    assert np.array_equal(read, pixels)

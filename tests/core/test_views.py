@@ -182,6 +182,14 @@ def test_real_and_fake_are_seen_by_the_same_choices(seed):
     assert all(np.array_equal(real, fake) for real, fake in zip(views[::2], views[1::2], strict=True))
 
 
+def test_images_of_other_sizes_are_each_seen_as_they_would_be_alone():
+    images, operations = [PICTURE, a_part(90, 120), a_part(90, 120)], EXACT[:-1]
+    drawn = Drawn((Scale(1.0, "box"), Scale(1.5, "bicubic")), operations, 0.3, 0.6)
+    alone = [views_of([image], drawn, 100) for image in images]
+    together = views_of(images, drawn, 100)
+    assert np.array_equal(together, [views[scale] for scale in range(2) for views in alone])
+
+
 def test_contrast_is_the_same_map_for_real_and_fake_of_another_brightness():
     drawn = Drawn(unscaled, (Operation("contrast", {"factor": 0.5}),), 0.5, 0.5)
     real, fake = np.full((40, 40, 3), 100, np.uint8), np.full((40, 40, 3), 200, np.uint8)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from dda.embedded.photos import PHOTOGRAPHS, originals
 from dda.io import photos
-from dda.io.photos import PhotoRejected, decode, decode_any
+from dda.io.photos import PhotoRejected, decode, decode_any, open_any
 
 PHOTOGRAPH = next(one for one in PHOTOGRAPHS if one.name == "coffee")
 PICTURE = originals(PHOTOGRAPH)[0].crop((100, 100, 175, 164))
@@ -321,3 +321,11 @@ def test_grey_and_colour_pixels_both_become_rgb():
 
 def test_the_digest_is_the_sha256_of_the_bytes():
     assert photos.sha256(b"abc").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
+def test_an_opened_picture_is_rgb_whole_and_outlives_its_file(mode):
+    content = stored(PICTURE.convert(mode), "PNG")
+    opened = open_any(content, MANY)
+    assert opened.mode == "RGB"
+    assert np.array_equal(opened.resize(opened.size), decode_any(content, MANY))

@@ -37,16 +37,18 @@ def _same(region: Region, **_: Any) -> Region:
 
 @dataclass(frozen=True)
 class Kind:
-    """How an operation is done: `apply` takes pixels and the operation's values, and `place` where it is `placed`.
+    """How an operation is done: `apply` takes pixels and the operation's values.
 
-    `needed` is the region of its input that a region of its output needs, `moved` where a region of its input lies in
-    its output. What `recolours` changes the mean of an image, the rest only moves or mixes pixels.
+    Where there is a `field`, that takes the region and the values, and `apply` takes pixels and what it gave: the same
+    for all images that have this region. `needed` is the region of its input that a region of its output needs, `moved`
+    where a region of its input lies in its output. What `recolours` changes the mean of an image, the rest only moves
+    or mixes pixels.
     """
 
     apply: Callable[..., Pixels]
     needed: Callable[..., Region] = _same
     moved: Callable[..., Region] = _same
-    placed: bool = False
+    field: Callable[..., Any] | None = None
     recolours: bool = False
 
 
@@ -94,8 +96,8 @@ KINDS: Mapping[str, Kind] = {
     "flip_horizontally": Kind(flip_horizontally, Region.mirrored_horizontally, Region.mirrored_horizontally),
     "flip_vertically": Kind(flip_vertically, Region.mirrored_vertically, Region.mirrored_vertically),
     "turn": Kind(turn, _turn_needs, _turned),
-    "noise": Kind(fields.noise, placed=True, recolours=True),
-    "pepper": Kind(fields.pepper, placed=True, recolours=True),
+    "noise": Kind(fields.add, field=fields.noise_at, recolours=True),
+    "pepper": Kind(fields.keep, field=fields.unpeppered_at, recolours=True),
     "blur": Kind(filters.blur, _blur_needs),
     "sharpen": Kind(filters.sharpen, _sharpen_needs),
     "brightness": Kind(colours.brightness, recolours=True),
@@ -124,17 +126,22 @@ def places_needed(operations: Sequence[Operation], wanted: Region) -> list[Regio
     return places[::-1]
 
 
-def apply(operation: Operation, pixels: Pixels, place: Region) -> Pixels:
-    """What an operation makes of pixels that cover a region of its input; wrong where it looks beyond that region."""
+def apply(operation: Operation, images: Sequence[Pixels], place: Region) -> list[Pixels]:
+    """What an operation makes of images, each the pixels of the same region of its input.
+
+    Wrong where it looks beyond that region.
+    """
     kind = KINDS[operation.name]
-    return kind.apply(pixels, **operation.values, **({"place": place} if kind.placed else {}))
+    values = {"field": kind.field(place, **operation.values)} if kind.field else operation.values
+    return [kind.apply(pixels, **values) for pixels in images]
 
 
-def augmented(operations: Sequence[Operation], pixels: Pixels, places: Sequence[Region]) -> Pixels:
-    """The last of `places_needed`, from the pixels that cover the first."""
+def augmented(operations: Sequence[Operation], images: Sequence[Pixels], places: Sequence[Region]) -> list[Pixels]:
+    """The last of `places_needed`, from the pixels of each image that cover the first."""
     for one, place, wanted in zip(operations, places, places[1:], strict=False):
-        pixels = wanted.cut(apply(one, pixels, place), KINDS[one.name].moved(place, **one.values))
-    return pixels
+        covering = KINDS[one.name].moved(place, **one.values)
+        images = [wanted.cut(pixels, covering) for pixels in apply(one, images, place)]
+    return list(images)
 
 
 def with_level(operations: Sequence[Operation], photo: Image.Image) -> tuple[Operation, ...]:
@@ -151,10 +158,11 @@ def with_level(operations: Sequence[Operation], photo: Image.Image) -> tuple[Ope
 
 
 def _mean_luma(operations: Sequence[Operation], photo: Image.Image) -> float:
-    pixels = np.asarray(photo.resize((SMALL_PX, SMALL_PX), Image.Resampling.BOX))
+    whole = Region.whole(SMALL_PX, SMALL_PX)
+    pixels = whole.read(photo.resize((SMALL_PX, SMALL_PX), Image.Resampling.BOX))
     for one in operations:
         if KINDS[one.name].recolours:
-            pixels = apply(one, pixels, Region.whole(SMALL_PX, SMALL_PX))
+            (pixels,) = apply(one, [pixels], whole)
     return float(colours.luma(pixels).mean())
 
 

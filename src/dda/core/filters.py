@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dda.core.regions import Region
+
 Pixels = NDArray[np.uint8]
 MCU_PX = 16
 CHROMA_REACH_PX = 4
@@ -19,7 +21,7 @@ def jpeg(pixels: Pixels, quality: int) -> Pixels:
     """Through a JPEG file of this IJG quality, 4:2:0, as Pillow writes it by default."""
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer))
+    return Region.whole(*pixels.shape[:2]).read(Image.open(buffer))
 
 
 def blur(pixels: Pixels, kind: str, direction: float = 0.0) -> Pixels:

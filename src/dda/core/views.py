@@ -7,6 +7,8 @@ augmentations look into. The result is the crop of the full-size computation, ex
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -75,15 +77,18 @@ def views_of(images: Sequence[Image.Image | Pixels], drawn: Drawn, size_px: int)
     """
     opened = [image if isinstance(image, Image.Image) else Image.fromarray(image) for image in images]
     settled = replace(drawn, operations=with_level(drawn.operations, opened[0]))
-    return [_view(image, scale, settled, size_px) for scale in drawn.scales for image in opened]
+    alike = [list(group) for _, group in groupby(opened, attrgetter("size"))]
+    return [view for scale in drawn.scales for group in alike for view in _views(group, scale, settled, size_px)]
 
 
-def _view(image: Image.Image, scale: Scale, drawn: Drawn, size_px: int) -> Pixels:
-    height, width = scaled_size(image.height, scale.factor), scaled_size(image.width, scale.factor)
+def _views(images: Sequence[Image.Image], scale: Scale, drawn: Drawn, size_px: int) -> list[Pixels]:
+    """Of images of one size, so that what depends on places only is computed once for all."""
+    height, width = scaled_size(images[0].height, scale.factor), scaled_size(images[0].width, scale.factor)
     final = final_region(drawn.operations, height, width)
     wanted = window_region(final, size_px, drawn.top, drawn.left)
     places = places_needed(drawn.operations, wanted)
-    return centred(augmented(drawn.operations, scaled(image, scale, places[0]), places), size_px)
+    resized = [scaled(image, scale, places[0]) for image in images]
+    return [centred(pixels, size_px) for pixels in augmented(drawn.operations, resized, places)]
 
 
 def scaled_size(side_px: int, factor: float) -> int:
@@ -93,9 +98,10 @@ def scaled_size(side_px: int, factor: float) -> int:
 
 def scaled(image: Image.Image, scale: Scale, region: Region) -> Pixels:
     """A region of the resized image, which itself is not computed: (H, W, 3)."""
-    edges = (region.left, region.top, region.left + region.width, region.top + region.height)
     if scale.factor == 1.0:
-        return np.asarray(image.crop(edges))
+        return region.read(image)
+    edges = (region.left, region.top, region.left + region.width, region.top + region.height)
     x, y = image.width / region.image_width, image.height / region.image_height
     box = (edges[0] * x, edges[1] * y, min(image.width, edges[2] * x), min(image.height, edges[3] * y))
-    return np.asarray(image.resize((region.width, region.height), KERNELS[scale.kernel], box))
+    resized = image.resize((region.width, region.height), KERNELS[scale.kernel], box)
+    return Region.whole(region.height, region.width).read(resized)

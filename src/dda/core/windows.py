@@ -1,7 +1,6 @@
 """The window of an image that a detector sees: cut, never resized, and given to the network as a tensor."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ def window_region(image: Region, size_px: int, top: float, left: float) -> Regio
     """The square of this size in a whole image, or what there is of it; `top` and `left` in [0, 1] place it."""
     height, width = min(size_px, image.height), min(size_px, image.width)
     y, x = int(top * (image.height - height) + 0.5), int(left * (image.width - width) + 0.5)
-    return replace(image, top=y, left=x, height=height, width=width)
+    return Region(y, x, height, width, image.height, image.width)
 
 
 def centred(pixels: Pixels, size_px: int) -> Pixels:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from dda.core import views, windows
@@ -28,10 +29,10 @@ class Pair:
     folder: Path
     row: Mapping[str, Any]
 
-    def pixels(self, side: str) -> NDArray[np.uint8]:
-        """RGB uint8 (H, W, 3) of the `real` or the `fake`. Raises SetupError where it cannot be decoded."""
+    def picture(self, side: str) -> Image.Image:
+        """The `real` or the `fake`, RGB. Raises SetupError where it cannot be decoded."""
         try:
-            return PairSet(self.folder, []).pixels(dict(self.row), side)
+            return PairSet(self.folder, []).picture(dict(self.row), side)
         except (photos.PhotoRejected, ValueError) as error:
             raise SetupError(f"{self.name} of {self.folder}: {error}: fetch or make the set again") from error
 
@@ -81,7 +82,7 @@ class PairViews(Dataset[Any]):
         # by the pair's name and not its number, so that a pair's views stay when others join the set
         rng = generator(self.seed, "views", str(draw.epoch), str(draw.repeat), pair.folder.name, pair.name)
         drawn = views.draw(self.settings, rng)
-        return np.stack(views.views_of([pair.pixels(side) for side in SIDES], drawn, self.input_px))
+        return np.stack(views.views_of([pair.picture(side) for side in SIDES], drawn, self.input_px))
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class PairWindows(Dataset[Any]):
 
     def __getitem__(self, number: int) -> NDArray[np.uint8]:
         pair = self.pairs[number]
-        return np.stack([windows.centre_window(pair.pixels(side), self.input_px) for side in SIDES])
+        pixels = (np.asarray(pair.picture(side)) for side in SIDES)
+        return np.stack([windows.centre_window(image, self.input_px) for image in pixels])
 
 
 def batches(dataset: Dataset[Any], chosen: Sequence[Any] | Iterator[Any], workers: int) -> DataLoader[Any]:

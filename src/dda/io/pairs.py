@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from dda.core.errors import SetupError
 from dda.core.labels import FAKE, REAL, SPLITS
@@ -30,8 +31,12 @@ class PairSet:
 
     def pixels(self, row: dict[str, Any], side: str) -> NDArray[np.uint8]:
         """One side's RGB pixels, uint8 (H, W, 3)."""
+        return np.asarray(self.picture(row, side))
+
+    def picture(self, row: dict[str, Any], side: str) -> Image.Image:
+        """One side, RGB, as Pillow's image."""
         n_pixels = row[f"{side}_width"] * row[f"{side}_height"]
-        return photos.decode_any(self.content(row, side), n_pixels)
+        return photos.open_any(self.content(row, side), n_pixels)
 
 
 def load(folder: Path, split: str) -> PairSet:

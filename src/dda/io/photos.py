@@ -84,9 +84,8 @@ def read_bytes(path: Path, may_be_empty: bool = False) -> bytes:
     try:
         kind = path.stat().st_mode
         if stat.S_ISDIR(kind):
-            raise PhotoRejected(
-                "link to a folder, not followed" if path.is_symlink() else "folder that cannot be listed"
-            )
+            what = "link to a folder, not followed" if path.is_symlink() else "folder that cannot be listed"
+            raise PhotoRejected(what)
         if not stat.S_ISREG(kind):
             raise PhotoRejected("neither a file nor a folder")
         content = path.read_bytes()
@@ -116,7 +115,12 @@ def decode_any(content: bytes, max_pixels: int) -> NDArray[np.uint8]:
 
     Raises PhotoRejected with the reason where it cannot be read.
     """
-    return _guarded(content, rgb_of, max_pixels, 1)
+    return np.asarray(open_any(content, max_pixels))
+
+
+def open_any(content: bytes, max_pixels: int) -> Image.Image:
+    """What `decode_any` gives, and raises, but as Pillow's image, for what resizes it."""
+    return _guarded(content, rgb_picture, max_pixels, 1)
 
 
 def examine(content: bytes, max_pixels: int) -> Examined:
@@ -127,12 +131,7 @@ def examine(content: bytes, max_pixels: int) -> Examined:
     return _guarded(content, _examine_image, max_pixels, 1)
 
 
-def _guarded(
-    content: bytes,
-    reader: Callable[[Image.Image], Decoded],
-    max_pixels: int,
-    min_side_px: int,
-) -> Decoded:
+def _guarded(content: bytes, reader: Callable[[Image.Image], Decoded], max_pixels: int, min_side_px: int) -> Decoded:
     """What a reader makes of an image that is opened with every precaution."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large images and odd metadata; the limits here decide
@@ -165,8 +164,7 @@ def _decode_image(image: Image.Image) -> Photo:
     deep = bool(opened.tile) and ";16" in str(opened.tile[0].args)  # Pillow reads 16-bit colour as 8-bit by itself
     image.load()
     picture, converted = _flatten(_with_alpha(image))
-    converted = "16 to 8 bits" if deep else converted
-    return Photo(np.asarray(picture), str(image.format), None, converted)
+    return Photo(np.asarray(picture), str(image.format), None, "16 to 8 bits" if deep else converted)
 
 
 def _decode_jpeg(image: Image.Image) -> Photo:
@@ -212,7 +210,12 @@ def _flatten(image: Image.Image) -> tuple[Image.Image, str | None]:
 
 
 def rgb_of(image: Image.Image) -> NDArray[np.uint8]:
-    """RGB pixels (H, W, 3) of an opened image of any mode: transparency on white, 16 bits rounded to 8.
+    """RGB pixels (H, W, 3) of an opened image of any mode, as `rgb_picture`."""
+    return np.asarray(rgb_picture(image))
+
+
+def rgb_picture(image: Image.Image) -> Image.Image:
+    """An opened image of any mode, loaded, as RGB: transparency on white, 16 bits rounded to 8.
 
     Raises what Pillow raises where its file is broken.
     """
@@ -220,14 +223,13 @@ def rgb_of(image: Image.Image) -> NDArray[np.uint8]:
     image = _with_alpha(image)
     if image.mode in ("RGBA", "LA", "I") or image.mode.startswith("I;16"):
         image = _flatten(image)[0]
-    return np.asarray(image.convert("RGB"))
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _examine_image(image: Image.Image) -> Examined:
     kind, mode = str(image.format), image.mode
     facts = jpeg_facts(image) if kind in JPEG_FORMATS else None
-    luminance = Image.fromarray(rgb_of(image)).convert("L")
-    return Examined(kind, mode, facts, np.asarray(luminance))
+    return Examined(kind, mode, facts, np.asarray(rgb_picture(image).convert("L")))
 
 
 def as_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
