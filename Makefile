@@ -21,7 +21,7 @@ help:
 	@echo "make test                 the tests (about 20 minutes)"
 	@echo "make check                lint, format, types, and the rules of the house"
 	@echo "make bench                throughput against plain baselines; choose by VAE=, BENCH_PHOTOS= and BENCH_OPTIONS="
-	@echo "make bench-gpu            the same on a GPU: Stable Diffusion 2.1's architecture at 640x480"
+	@echo "make bench-gpu            the same on a GPU: Stable Diffusion 2.1's architecture and DINOv2 ViT-L/14 with LoRA"
 	@echo "make flow                 the same pipeline as a Prefect flow"
 	@echo "make setup                only the environment, in .venv"
 
@@ -59,11 +59,15 @@ bench: setup
 	python bench/reconstruct.py --vae "$(VAE)" --photos "$(BENCH_PHOTOS)" $(BENCH_OPTIONS)
 	python bench/align.py --photos "$(BENCH_PHOTOS)"
 	python bench/loader.py --photos "$(BENCH_PHOTOS)"
+	python bench/train.py --detector embedded --precision float32 --photos "$(BENCH_PHOTOS)"
 
 bench-gpu: setup
 	for compile in "" --compile; do \
 		python bench/reconstruct.py --vae sd21-random --photos "$(BENCH_PHOTOS)" --size 640x480 --n 1024 \
 			--plain-precision float16 --batch-pixels 5000000 --photos-per-shard 128 $$compile $(BENCH_OPTIONS) || exit; \
+	done
+	for compile in "" --compile; do \
+		python bench/train.py --detector dinov2-l14 --photos "$(BENCH_PHOTOS)" --size 640x480 --n 256 --updates 100 $$compile || exit; \
 	done
 
 flow: setup

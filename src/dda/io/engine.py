@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from torch.nn import Parameter
 
 from dda.core import losses, schedules
 from dda.core.networks import adapt, features_and_logits
@@ -75,7 +76,8 @@ class Engine:
         shares = []
         for number, images in enumerate(micro_batches):
             torch.manual_seed(_seed(self.settings["seed"], step, number, self.accelerator.process_index))
-            with contextlib.nullcontext() if number == len(micro_batches) - 1 else self._unsynchronised():
+            last = number == len(micro_batches) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.seeing):
                 shares.append(self._backward(images, n_images))
         limit = self.settings["optimiser"]["max_grad_norm"] or math.inf
         norm = self.accelerator.clip_grad_norm_(list(_trained(self.network)), limit)
@@ -140,9 +142,7 @@ class Engine:
     def _backward(self, images: Any, n_images: float) -> Any:
         """A micro-batch's share of the update's gradient; its share of the loss."""
         empty = not len(images)
-        if (
-            empty
-        ):  # the processes wait for one another at the end of every pass: this one takes part, and counts nothing
+        if empty:  # the processes wait for one another at the end of every pass: this one takes part, counts nothing
             images = torch.zeros(2, self.input_px, self.input_px, 3, dtype=torch.uint8)
         self.seeing.train(not empty)  # nothing seen, no statistics
         images = images.to(self.accelerator.device, non_blocking=True)
@@ -156,9 +156,6 @@ class Engine:
     def _whole(self) -> Any:
         """The module without what distributes and compiles it."""
         return self.accelerator.unwrap_model(self.seeing, keep_torch_compile=False)
-
-    def _unsynchronised(self) -> Any:
-        return self.accelerator.no_sync(self.seeing)
 
     def _sum(self, value: float) -> float:
         if self.accelerator.num_processes == 1:
@@ -206,11 +203,23 @@ def start(row: Settings, settings: Settings) -> Engine:
     torch.set_float32_matmul_precision("high")  # TF32 on a GPU
     torch.manual_seed(settings["seed"])
     network = adapt(backbones.build(row), row)
+    if settings["precision"] == "bfloat16":
+        _cast_once(network)
     if settings["machine"]["gradient_checkpointing"]:
         network.set_grad_checkpointing()
     optimiser = _optimiser(network, settings["optimiser"], accelerator.device.type)
     seeing, optimiser = accelerator.prepare(Seeing(network, row), optimiser)
     return Engine(accelerator, seeing, optimiser, settings)
+
+
+def _cast_once(network: Any) -> None:
+    """Let autocast alone choose the precision of what adapters see, which changes no bit of the result.
+
+    peft would make it float32 first: more bytes than all other casts. DoRA takes norms in that precision, and keeps it.
+    """
+    for layer in network.modules():
+        if hasattr(layer, "lora_A") and not layer.lora_variant:
+            layer.cast_input_dtype_enabled = False
 
 
 def _optimiser(network: Any, settings: Settings, device_type: str) -> Any:
@@ -229,11 +238,7 @@ def _trained(network: Any) -> Iterator[Any]:
 def _moving(network: Any) -> Weights:
     """Trained weights and running statistics by their names; what is frozen stays what it was."""
     named = network.state_dict(keep_vars=True)
-    return {name: tensor for name, tensor in named.items() if tensor.requires_grad or not _is_weight(tensor)}
-
-
-def _is_weight(tensor: Any) -> bool:
-    return isinstance(tensor, torch.nn.Parameter)
+    return {name: tensor for name, tensor in named.items() if tensor.requires_grad or not isinstance(tensor, Parameter)}
 
 
 def _copied(tensors: Weights) -> Weights:
