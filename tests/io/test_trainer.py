@@ -4,12 +4,13 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from dda import catalog
 from dda.core.errors import SetupError
-from dda.io import resume, tracking
+from dda.io import pairs, resume, tracking
 from dda.io.trainer import interleaved, rank
 from dda.params.sections import Align
 from dda.stages import align
@@ -111,6 +112,41 @@ def test_workers_see_what_one_process_sees(line, finished, tmp_path):
         for workers in (0, 2)
     )
     assert losses(alone) == losses(helped)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_pair_that_cannot_be_read_is_one_sentence_whoever_reads_it(copied_line, tmp_path, workers):
+    folder = copied_line.paths.aligned / "tiny"
+    row = pairs.load(folder, "train").rows[0]
+    with (folder / row["shard"]).open("r+b") as file:
+        file.seek(row["fake_offset"])
+        file.write(b"\0" * row["fake_size"])
+    chosen = training.settings(".", machine={"loader_workers": workers})
+    with pytest.raises(SetupError, match=f"^{row['fake_name']} of .*: fetch or make the set again$"):
+        training.go(".", chosen, tmp_path)
+
+
+def test_a_lost_worker_is_a_sentence_and_the_state_is_gone_on_from(line, finished, tmp_path):
+    chosen = training.settings(finished, epochs=3, batch_pairs=2, micro_batch_pairs=2)
+    chosen["machine"] |= {"loader_workers": 1, "checkpoint_s": 0}
+    made = training.trainer(finished, chosen, tmp_path)
+    update = made.engine.update
+
+    def after_a_loss(step, *rest):
+        if step == 1:
+            for child in psutil.Process().children(recursive=True):
+                if "multiprocessing" in " ".join(child.cmdline()) and child.children() == []:
+                    child.kill()
+        return update(step, *rest)
+
+    made.engine.update = after_a_loss
+    with pytest.raises(SetupError, match="a process that reads pairs was lost"):
+        made.go(tracking.silent(), lambda _: None)
+    again = training.trainer(finished, chosen, tmp_path)
+    again.resume()
+    assert again.progress.step >= 1
+    again.go(tracking.silent(), lambda _: None)
+    assert losses(again) == losses(training.go(finished, chosen, tmp_path / "whole"))
 
 
 def test_micro_batches_are_one_batch(line, finished, tmp_path):

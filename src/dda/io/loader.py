@@ -109,7 +109,7 @@ def batches(dataset: Dataset[Any], chosen: Sequence[Any] | Iterator[Any], worker
             "multiprocessing_context": "forkserver",  # a fork of a process with threads and a GPU can hang
             "prefetch_factor": PREFETCHED,
             "worker_init_fn": _begin,
-            "persistent_workers": False,
+            "persistent_workers": True,  # the windows are asked for again after every part of an epoch
         }
     loader: DataLoader[Any] = DataLoader(
         dataset,
@@ -120,6 +120,19 @@ def batches(dataset: Dataset[Any], chosen: Sequence[Any] | Iterator[Any], worker
         **parallel,
     )
     return loader
+
+
+def read(loader: DataLoader[Any]) -> Iterator[Any]:
+    """The loader's batches. Raises SetupError in its own words, also where a worker raised it, or was lost."""
+    try:
+        yield from loader
+    except SetupError as error:  # torch puts the worker's whole traceback into the message
+        raise SetupError(str(error).rpartition(f"{SetupError.__name__}: ")[2].strip()) from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        told = "a process that reads pairs was lost (often for lack of memory: see machine.loader_workers)"
+        raise SetupError(f"{told}: run again to go on from the last state") from error
 
 
 def labels(n_images: int) -> Any:

@@ -100,7 +100,7 @@ class Trainer:
         accelerator, settings = self.engine.accelerator, self.engine.settings
         micro = self.plan.micro_batches(self.progress.step, accelerator.process_index, accelerator.num_processes)
         views = PairViews.of(self.training, settings, self.engine.input_px)
-        return iter(loader.batches(views, micro, self._workers()))
+        return loader.read(loader.batches(views, micro, self._workers()))
 
     def _windows(self) -> Any:
         """This process's validation pairs, in batches as large as those that it trains on."""
@@ -146,7 +146,7 @@ class Trainer:
 
     def _validate(self, windows: Any, images_per_s: float) -> None:
         """Judge the centre windows of the validation pairs, write a line, and keep the weights where they are best."""
-        logits = interleaved(self.engine.gathered(self.engine.judge(windows)), len(SIDES))
+        logits = interleaved(self.engine.gathered(self.engine.judge(loader.read(windows))), len(SIDES))
         progress = self.progress
         first = progress.validations[-1]["step"] if progress.validations else 0
         line = {
