@@ -45,8 +45,9 @@ demo: setup
 	dvc repro
 	@dda summary
 
+# Two files at a time, each process with one thread: they would wait for one another.
 test: setup
-	pytest
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
 check: setup
 	ruff check .
