@@ -39,7 +39,7 @@ def clone(tmp_path_factory):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
     values = yaml.safe_load((folder / "params.yaml").read_text())
-    values["train"] |= {"epochs": 1, "windows_per_pair": 1}
+    values["train"] |= {"epochs": 1, "draws_per_pair": 1}
     values["report"] |= {"bootstrap_samples": 100}
     values["audit"] |= {"min_pairs_per_split": 1}
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
@@ -94,7 +94,7 @@ def test_what_was_made_travels_through_a_store_and_no_stage_runs_again(repeated,
 
 def test_a_flow_after_a_changed_learning_rate_runs_training_and_what_follows(repeated, tmp_path):
     values = yaml.safe_load((repeated / "params.yaml").read_text())
-    values["train"]["lr"] /= 2
+    values["train"]["optimiser"]["lr"] /= 2
     (repeated / "params.yaml").write_text(yaml.safe_dump(values))
     expected = ["train@embedded", "evaluate@embedded-tiny", "report"]
     assert sorted(json.loads(run(repeated, "dvc", "status", "--json"))) == sorted(["train@embedded"])

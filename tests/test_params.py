@@ -127,7 +127,7 @@ def test_fractions_that_are_wrong_are_told_beside_other_mistakes_of_their_sectio
         ("index.fractions", [0.6, 0.2, 0.2]),
         ("index.fractions.val", "some"),
         ("train.epochs", 2.5),
-        ("train.lr", "fast"),
+        ("train.optimiser.lr", "fast"),
         ("reconstruct.vaes", "tiny"),
         ("reconstruct.vaes", {"tiny": 1}),
         ("paths.photos", 5),
@@ -152,9 +152,9 @@ def test_a_value_of_the_wrong_kind_is_named_with_its_place(place, value, values,
         ("align.train.steps.0.real_weight.1", 2),
         ("audit.limits.block_grid", 0.4),
         ("train.epochs", -1),
-        ("train.lr", 0),
-        ("train.lr", float("nan")),
-        ("train.weight_decay", float("inf")),
+        ("train.optimiser.lr", 0),
+        ("train.optimiser.lr", float("nan")),
+        ("train.optimiser.weight_decay", float("inf")),
         ("report.bootstrap_samples", 99),
     ],
 )
@@ -248,7 +248,7 @@ def test_a_file_that_is_not_there_is_answered_with_the_next_step(name, tmp_path)
         params.load(tmp_path / name)
 
 
-@pytest.mark.parametrize(("section", "key"), [("index", "seed"), ("train", "lr"), ("paths", "photos")])
+@pytest.mark.parametrize(("section", "key"), [("index", "seed"), ("train", "epochs"), ("paths", "photos")])
 def test_parameters_cannot_be_changed_once_read(section, key):
     loaded = getattr(params.load(DEFAULT), section)
     with pytest.raises(ValidationError, match="frozen"):

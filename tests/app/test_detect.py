@@ -46,9 +46,10 @@ def test_the_command_says_where_a_probability_is_calibrated(copied_line):
     path = copied_line.paths.detectors / "embedded/detector.json"
     described = json.loads(path.read_text())
     photo = next(copied_line.paths.photos.iterdir())
-    plain = subprocess.run(["dda", "detect", photo], capture_output=True, text=True, check=True).stdout
-    described["calibration"]["temperature"] = 1e6
-    path.write_text(json.dumps(described))
-    calibrated = subprocess.run(["dda", "detect", photo], capture_output=True, text=True, check=True).stdout
-    assert "calibrated" not in plain
-    assert "  calibrated probability 0.500  logit" in calibrated
+    said = []
+    for temperature in (None, 1e6):
+        described["calibration"]["temperature"] = temperature
+        path.write_text(json.dumps(described))
+        said.append(subprocess.run(["dda", "detect", photo], capture_output=True, text=True, check=True).stdout)
+    assert "calibrated" not in said[0]
+    assert "  calibrated probability 0.500  logit" in said[1]

@@ -160,7 +160,8 @@ class Trainer:
         progress.worse += 1
         if progress.best is None or rank(line) > rank(progress.best):
             progress.best, progress.best_logits, progress.worse = line, logits, 0
-            progress.best_weights = self.engine.weights()
+            if self.engine.accelerator.is_main_process:
+                progress.best_weights = self.engine.weights()
 
     def _given_up(self) -> bool:
         patience = self.engine.settings["selection"]["patience"]
