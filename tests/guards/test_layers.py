@@ -6,6 +6,7 @@ import pytest
 
 MAY_IMPORT = {
     "flows": {"flows", "cli", "app", "params", "catalog", "core", "io", "quiet"},
+    "__main__": {"cli"},
     "cli": {"stages", "app", "params", "core", "quiet"},
     "stages": {"params", "catalog", "core", "io"},
     "app": {"app", "params", "catalog", "core", "io", "embedded"},
