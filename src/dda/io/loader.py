@@ -19,6 +19,7 @@ from dda.io import pairs, photos
 from dda.io.pairs import SIDES, PairSet
 
 PREFETCHED = 4  # micro-batches, or batches of windows, that each worker holds ready
+LOSSES = (RuntimeError, ConnectionError, EOFError, FileNotFoundError)  # how that of a worker may first show
 PLACES = ("offset", "size", "width", "height")
 
 
@@ -128,8 +129,8 @@ def read(loader: DataLoader[Any]) -> Iterator[Any]:
         yield from loader
     except SetupError as error:  # torch puts the worker's whole traceback into the message
         raise SetupError(str(error).rpartition(f"{SetupError.__name__}: ")[2].strip()) from error
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except LOSSES as error:
+        if not loader.num_workers or (isinstance(error, RuntimeError) and "DataLoader worker" not in str(error)):
             raise
         told = "a process that reads pairs was lost (often for lack of memory: see machine.loader_workers)"
         raise SetupError(f"{told}: run again to go on from the last state") from error
