@@ -18,7 +18,7 @@ export PREFECT_HOME := $(CURDIR)/.prefect
 help:
 	@echo "make demo                 photos -> reconstructions -> pairs -> audit -> detector -> results, on embedded photos"
 	@echo "make demo PHOTOS=FOLDER   the same on your own photos"
-	@echo "make test                 the tests (about 20 minutes)"
+	@echo "make test                 the tests (about 16 minutes on two cores)"
 	@echo "make check                lint, format, types, and the rules of the house"
 	@echo "make bench                throughput against plain baselines; choose by VAE=, BENCH_PHOTOS= and BENCH_OPTIONS="
 	@echo "make bench-gpu            the same on a GPU: Stable Diffusion 2.1's architecture and DINOv2 ViT-L/14 with LoRA"
