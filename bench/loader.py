@@ -21,36 +21,12 @@ import numpy as np
 import plain_views
 from PIL import Image, ImageFilter
 
-from dda import quiet
+from dda import params, quiet
 from dda.core import views
 
 INPUT_PX = 336
-PUBLISHED: dict[str, Any] = {
-    "scales": [[1.0, 1.0], [0.2, 1.0], [1.0, 3.5]],
-    "kernels": ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"],
-    "augmentations": [
-        {"augment": "jpeg", "probability": 0.15, "quality": [55, 100]},
-        {"augment": "flip_horizontally", "probability": 0.5},
-        {"augment": "flip_vertically", "probability": 0.5},
-        {"augment": "noise", "probability": 0.1, "sigma": 55.0},
-        {"augment": "pepper", "probability": 0.1, "share": [0.01, 0.1]},
-        {
-            "augment": "blur",
-            "probability": 0.2,
-            "kinds": ["gaussian_3", "gaussian_5", "median_3", "motion_5"],
-        },
-        {"augment": "sharpen", "probability": 0.1, "sigma": 3.0, "factor": [1.0, 3.0]},
-        {
-            "augment": "jitter_colour",
-            "probability": 0.2,
-            "brightness": 0.4,
-            "contrast": 0.4,
-            "saturation": 0.4,
-            "hue": 0.175,
-        },
-        {"augment": "to_grey", "probability": 0.1},
-    ],
-}
+PROFILE = Path(__file__).parents[1] / "profiles" / "recommended.yaml"
+PUBLISHED: dict[str, Any] = params.load(PROFILE).train.views.model_dump()
 EVERYTHING = PUBLISHED | {"augmentations": [one | {"probability": 1.0} for one in PUBLISHED["augmentations"]]}
 Pair = tuple[bytes, bytes]
 Views = Callable[[list[Image.Image], views.Drawn, int], list[views.Pixels]]

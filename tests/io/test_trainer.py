@@ -46,10 +46,10 @@ def interrupted(made, step):
     "changes",
     [
         {"optimiser": {"max_grad_norm": 1.0}},
-        {"ema": 0.9, "micro_batch_pairs": 1},
+        {"micro_batch_pairs": 1},
         {"losses": {"contrastive": 0.5}, "selection": {"validations_per_epoch": 2}},
     ],
-    ids=["plain", "averaged", "contrastive"],
+    ids=["plain", "accumulated", "contrastive"],
 )
 @pytest.mark.parametrize("row", [training.ROW, training.ROW | training.LORA], ids=["all", "lora"])
 def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(line, finished, tmp_path, changes, row):

@@ -2,8 +2,9 @@
 
 import contextlib
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -59,7 +60,6 @@ class Engine:
     seeing: Any
     optimiser: Any
     settings: Settings
-    averaged: Weights = field(default_factory=dict)
 
     @property
     def network(self) -> Any:
@@ -85,7 +85,6 @@ class Engine:
         if done.finite:
             self._set_rate(schedules.learning_rate(step, steps, self.settings["schedule"]))
             self.optimiser.step()
-            self._average()
         return done
 
     @property
@@ -99,13 +98,13 @@ class Engine:
         return float(self.optimiser.param_groups[0]["lr"])
 
     def judge(self, batches: Any) -> list[float]:
-        """Logits of this process's batches (uint8 images), in their order, by the averaged weights where there are."""
+        """Logits of this process's batches (uint8 images), in their order."""
         whole = self._whole().eval()
         if self.accelerator.num_processes > 1:
             for buffer in whole.buffers():  # statistics of the first process, in all
                 torch.distributed.broadcast(buffer, 0)
         logits: list[float] = []
-        with self._with_averaged(), torch.inference_mode():
+        with torch.inference_mode():
             for images in batches:
                 logits += whole(images.to(self.accelerator.device, non_blocking=True))[1].float().cpu().tolist()
         return logits
@@ -119,9 +118,8 @@ class Engine:
         return lists
 
     def weights(self) -> Weights:
-        """A copy on the CPU of what training moves: trained weights, averaged where that is asked, and statistics."""
-        with self._with_averaged():
-            return _copied(_moving(self.network))
+        """A copy on the CPU of what training moves: trained weights, and statistics."""
+        return _copied(_moving(self.network))
 
     def take_weights(self, weights: Weights) -> None:
         """Put a copy that `weights` gave into the network."""
@@ -129,14 +127,12 @@ class Engine:
             tensor.data.copy_(weights[name])
 
     def state(self) -> dict[str, Any]:
-        """All that an interrupted run needs to go on: weights and statistics, their average, the optimiser."""
-        moving, averaged = _copied(_moving(self.network)), _copied(self.averaged)
-        return {"moving": moving, "averaged": averaged, "optimiser": self.optimiser.state_dict()}
+        """All that an interrupted run needs to go on: weights and statistics, and the optimiser."""
+        return {"moving": self.weights(), "optimiser": self.optimiser.state_dict()}
 
     def take_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.take_weights(state["moving"])
-        self.averaged = {name: tensor.to(self.accelerator.device) for name, tensor in state["averaged"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
 
     def _backward(self, images: Any, n_images: float) -> Any:
@@ -167,36 +163,16 @@ class Engine:
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings["optimiser"]["lr"] * factor
 
-    def _average(self) -> None:
-        """The exponential moving average of what training moves."""
-        if not self.settings["ema"]:
-            return
-        for name, tensor in _moving(self.network).items():
-            if name in self.averaged and tensor.is_floating_point():
-                self.averaged[name].lerp_(tensor.detach(), 1 - self.settings["ema"])
-            else:
-                self.averaged[name] = tensor.detach().clone()
-
-    @contextlib.contextmanager
-    def _with_averaged(self) -> Iterator[None]:
-        if not self.averaged:
-            yield
-            return
-        before = _copied(_moving(self.network))
-        self.take_weights(self.averaged)
-        try:
-            yield
-        finally:
-            self.take_weights(before)
-
 
 def start(row: Settings, settings: Settings) -> Engine:
     """An engine at its first step: the network of a detector's row, with seeded weights, on this process's device."""
     device = devices.best()
+    if device != "cuda":  # which leaves the choice to accelerate: each of several processes gets a GPU of its own
+        os.environ["ACCELERATE_TORCH_DEVICE"] = device
     AcceleratorState._reset_state()  # of a training before this one in the same process, with other settings
     accelerator = Accelerator(
         mixed_precision="bf16" if settings["precision"] == "bfloat16" else "no",
-        cpu=device == "cpu",
+        cpu=device.startswith("cpu"),
         dynamo_backend="inductor" if settings["machine"]["compile"] else "no",
         step_scheduler_with_optimizer=False,
     )

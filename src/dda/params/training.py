@@ -77,7 +77,6 @@ class Train(Section):
     losses: Losses
     optimiser: Optimiser
     schedule: Schedule
-    ema: Share
     selection: Selection
     machine: Machine
 
