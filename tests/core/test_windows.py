@@ -1,11 +1,12 @@
-"""The window that a detector sees: cut, never resized, black where the image is smaller; and its tensor."""
+"""The window that a detector sees: cut, never resized, black where the image is smaller; and several of them."""
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dda.core.windows import centre_window, to_tensor, window
+from dda.core.windows import centre_window, normalise, window, windows_of
 from dda.embedded.photos import PHOTOGRAPHS, originals
 
 PHOTO = np.asarray(originals(next(one for one in PHOTOGRAPHS if one.name == "coffee"))[0])
@@ -59,11 +60,47 @@ def test_an_image_that_is_only_narrower_is_cut_in_its_long_side():
     assert not cut[:, 75:].any()
 
 
-def test_a_tensor_is_normalised_by_channel_and_has_channels_first():
+def test_windows_are_normalised_by_channel_and_have_channels_first():
     pixels = np.zeros((2, 2, 3), np.uint8)
     pixels[0, 1] = (255, 51, 0)
-    tensor = to_tensor([pixels, pixels[:, ::-1]], (0.5, 0.2, 0.0), (0.25, 0.5, 1.0))
+    both = torch.from_numpy(np.stack([pixels, pixels[:, ::-1]]))
+    tensor = normalise(both, (0.5, 0.2, 0.0), (0.25, 0.5, 1.0))
     assert tensor.shape == (2, 3, 2, 2)
     assert tensor[0, :, 0, 1].tolist() == pytest.approx([2.0, 0.0, 0.0])
     assert tensor[1, :, 0, 1].tolist() == pytest.approx([-2.0, -0.4, 0.0])
     assert str(tensor.dtype) == "torch.float32"
+
+
+# --- several windows of one image
+
+
+def test_the_centre_is_one_window_as_the_paper_tests():
+    (only,) = windows_of(PHOTO, 100, "centre")
+    assert np.array_equal(only, centre_window(PHOTO, 100))
+
+
+def test_five_windows_are_the_centre_and_the_corners():
+    five = windows_of(PHOTO, 100, "five")
+    corners = [PHOTO[:100, :100], PHOTO[:100, -100:], PHOTO[-100:, :100], PHOTO[-100:, -100:]]
+    assert all(np.array_equal(*both) for both in zip(five, [centre_window(PHOTO, 100), *corners], strict=True))
+
+
+@settings(deadline=None, max_examples=40)
+@given(height=st.integers(1, 90), width=st.integers(1, 90), size=st.integers(12, 40))
+def test_tiles_cover_every_pixel_with_as_few_as_that_takes(height, width, size):
+    numbered = np.arange(1, height * width + 1, dtype=np.uint32).reshape(height, width)
+    pixels = np.stack([numbered >> shift & 255 for shift in (0, 8, 16)], -1).astype(np.uint8)
+    tiles = windows_of(pixels, size, "tiles")
+    seen = np.unique(np.stack(tiles).astype(np.uint32) @ np.array([1, 256, 65536], np.uint32))
+    assert np.array_equal(seen[seen > 0], numbered.ravel())
+    assert len(tiles) == -(-height // size) * -(-width // size)
+
+
+def test_very_large_images_have_at_most_eight_tiles_a_side():
+    assert len(windows_of(np.zeros((2000, 300, 3), np.uint8), 10, "tiles")) == 64
+
+
+@pytest.mark.parametrize("views", ["centre", "five", "tiles"])
+def test_an_image_no_larger_than_a_window_is_seen_once(views):
+    (only,) = windows_of(PHOTO[:60, :90], 100, views)
+    assert np.array_equal(only, centre_window(PHOTO[:60, :90], 100))

@@ -1,5 +1,6 @@
-"""The window of an image that a detector sees: cut, never resized, and given to the network as a tensor."""
+"""The window of an image that a detector sees: cut, never resized, and normalised for a network."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 from dda.core.regions import Region
 
 Pixels = NDArray[np.uint8]
+VIEWS = {"centre": 1, "five": 5, "tiles": 64}
+"""Ways to look at an image, and how many windows each takes at most."""
+FIVE = ((0.5, 0.5), (0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 
 
 def window_region(image: Region, size_px: int, top: float, left: float) -> Region:
@@ -43,11 +47,22 @@ def centre_window(pixels: Pixels, size_px: int) -> Pixels:
     return window(pixels, size_px, 0.5, 0.5)
 
 
-def to_tensor(windows: list[Pixels], mean: Sequence[float], std: Sequence[float]) -> Any:
-    """Windows as one float32 tensor (N, 3, size, size), normalised by `mean` and `std` per channel in [0, 1] units."""
-    import torch
+def windows_of(pixels: Pixels, size_px: int, views: str) -> list[Pixels]:
+    """The windows (size, size, 3) that a way to look at pixels (H, W, 3) takes; an image's logit is the mean of theirs.
 
-    return normalise(torch.from_numpy(np.ascontiguousarray(np.stack(windows))), mean, std)
+    `centre`: the one in the middle, as the paper tests. `five`: that and the four corners. `tiles`: evenly spread over
+    the image, as few as cover it all, of very large ones at most eight a side, with gaps. One along a side that is no
+    larger than a window, so that a small image has one in each.
+    """
+    if views == "tiles":
+        across = [min(8, math.ceil(side / size_px)) for side in pixels.shape[:2]]
+        tops, lefts = ([0.5] if count == 1 else [n / (count - 1) for n in range(count)] for count in across)
+        places = [(top, left) for top in tops for left in lefts]
+    else:
+        places = list(FIVE[: VIEWS[views]])
+    if max(pixels.shape[:2]) <= size_px:
+        places = places[:1]
+    return [window(pixels, size_px, top, left) for top, left in places]
 
 
 def normalise(images: Any, mean: Sequence[float], std: Sequence[float]) -> Any:

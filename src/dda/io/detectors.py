@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dda.core import descriptions
+from dda.core import descriptions, networks
 from dda.core.errors import SetupError
 from dda.core.networks import adapter_weights, build_network, has_adapters, logits_of, merge_lora
-from dda.core.windows import centre_window, to_tensor
-from dda.io import photos
+from dda.core.windows import normalise, windows_of
+from dda.io import photos, shards
 from dda.io.atomic import whole, write_json, write_text
 from dda.io.devices import best
 
@@ -52,10 +52,13 @@ class Detector:
     network: Any
     description: Mapping[str, Any]
     device: str
+    precision: str = "float32"
 
     @classmethod
-    def load(cls, folder: Path | str, device: str | None = None) -> "Detector":
+    def load(cls, folder: Path | str, device: str | None = None, precision: str = "float32") -> "Detector":
         """The detector of a folder, on a device by torch's name for it, the best one where none is named.
+
+        `precision` is `float32`, or `bfloat16`: faster on a GPU, logits good to about two digits.
 
         Raises SetupError where the folder holds no detector, or weights that do not fit its description.
         """
@@ -63,17 +66,33 @@ class Detector:
         description = _described(folder)
         network = _network(folder, description)
         device = device or best()
-        return cls(network.to(device).eval(), description, device)
+        return cls(network.to(device).eval(), description, device, precision)
 
-    def logits(self, images: list[Pixels]) -> list[float]:
-        """One logit per image (RGB uint8 (H, W, 3), any sizes), all in one batch: above 0 is "fake"."""
+    @property
+    def digest(self) -> str:
+        """Stands for all that decides logits: network, weights, preprocessing, precision."""
+        decisive = ("architecture", "preprocessing", "weights_sha256")
+        told = {name: self.description.get(name) for name in decisive}
+        return shards.fingerprint(told, self.precision, shards.code_digest(networks))
+
+    def windows(self, pixels: Pixels, views: str) -> list[Pixels]:
+        """What `scores` takes of an image, RGB uint8 (H, W, 3) of any size; `views` as core.windows says."""
+        return windows_of(pixels, self.description["preprocessing"]["input_px"], views)
+
+    def scores(self, windows: Sequence[Pixels]) -> list[float]:
+        """One logit per window, all in one batch: above 0 is "fake"."""
         import torch
 
         seen = self.description["preprocessing"]
-        windows = [centre_window(image, seen["input_px"]) for image in images]
-        with torch.inference_mode():
-            batch = to_tensor(windows, seen["mean"], seen["std"]).to(self.device)
-            return [float(logit) for logit in logits_of(self.network, batch).cpu()]
+        half = torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        with torch.inference_mode(), half:
+            images = torch.from_numpy(np.stack(windows)).to(self.device, non_blocking=True)
+            logits = logits_of(self.network, normalise(images, seen["mean"], seen["std"]))
+            return [float(logit) for logit in logits.cpu()]
+
+    def logits(self, images: list[Pixels]) -> list[float]:
+        """One logit per image (RGB uint8 (H, W, 3), any sizes) by its centre, all in one batch: above 0 is "fake"."""
+        return self.scores([window for image in images for window in self.windows(image, "centre")])
 
     def predict(self, images: Iterable[Image.Image | Pixels]) -> list[Prediction]:
         """What the detector says of each image, in their order: Pillow's of any mode, or RGB uint8 (H, W, 3).

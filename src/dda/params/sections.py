@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dda.catalog.names import Benchmarks, Detectors, Vaes
+from dda.catalog.names import Vaes
+from dda.params.evaluation import Evaluate
 from dda.params.steps import Count, Section, Seed, Share, Steps
 from dda.params.training import Train
 
@@ -142,15 +143,6 @@ class Audit(Section):
     bootstrap_samples: Samples
     gallery_pairs: Count
     limits: Limits
-
-
-class Evaluate(Section):
-    """Which detectors are judged on which folder benchmarks, besides the held-out pairs of every VAE."""
-
-    detectors: Detectors
-    benchmarks: Benchmarks
-    batch_images: Count
-    max_pixels: Count
 
 
 class Report(Section):

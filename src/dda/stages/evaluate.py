@@ -1,46 +1,47 @@
-"""detector x benchmark -> predictions: a row per image.    dda evaluate embedded aligned-tiny"""
+"""detector x benchmark -> predictions: a row per image and protocol.    dda evaluate embedded aligned-tiny"""
 
-from itertools import islice
 from typing import Any
 
 from dda import catalog
+from dda.core import protocols
 from dda.core.errors import SetupError, did_you_mean
-from dda.io import layouts, photos, tables
+from dda.io import inference, layouts, predictions
 from dda.io.detectors import Detector
-from dda.io.layouts import LabelledImage
-from dda.io.progress import tracked
+from dda.io.progress import shown
 from dda.params import Params
+from dda.params.sections import Evaluate
 
 ALIGNED = "aligned-"
-PROTOCOL = "native"
-COLUMNS = {
-    "image_id": "str",
-    "cluster": "str",
-    "generator": "str",
-    "label": "Int64",
-    "protocol": "str",
-    "logit": "Float64",
-    "width": "Int64",
-    "height": "Int64",
-    "error": "str",
-}
 
 
 def run(params: Params, detector: str, benchmark: str) -> None:
-    """Judge every image of a benchmark once: a VAE's held-out pairs (`aligned-<vae>`), or a folder with classes."""
+    """Judge every image of a benchmark once: a VAE's held-out pairs (`aligned-<vae>`), or a folder.
+
+    What earlier runs found out of the same detector and the same bytes is taken over, also after an interruption.
+    """
     images = list(images_of(params, benchmark))
     if not images:
         raise SetupError(f"benchmark {benchmark!r} holds no image")
-    judge = Detector.load(params.paths.detectors / detector)
-    rows: list[dict[str, Any]] = []
-    size = params.evaluate.batch_images
-    waiting = iter(images)
-    for _ in tracked(range(0, len(images), size), f"evaluate {detector} on {benchmark}"):
-        rows += judged(judge, list(islice(waiting, size)), params.evaluate.max_pixels)
-    path = params.paths.predictions / detector / f"{benchmark}.parquet"
-    tables.write(path, rows, COLUMNS)
-    failed = sum(row["error"] is not None for row in rows)
-    print(f"{detector} on {benchmark}: {len(rows)} images = {len(rows) - failed} judged + {failed} unreadable")
+    settings = params.evaluate
+    judge = Detector.load(params.paths.detectors / detector, precision=settings.precision)
+    path = predictions.path_of(params.paths.predictions, detector, benchmark)
+    parts = predictions.Parts(params.paths.checkpoints / "predictions" / detector / benchmark, path)
+    with shown(f"evaluate {detector} on {benchmark}", len(images) * len(settings.protocols), "images") as advance:
+        counts = inference.run(judge, question(settings), images, parts, advance)
+    print(told(f"{detector} on {benchmark}", len(images), settings, counts))
+
+
+def question(settings: Evaluate) -> inference.Question:
+    """What a detector is asked, from the section `evaluate`."""
+    asked = tuple(map(protocols.parse, settings.protocols))
+    return inference.Question(asked, settings.views, settings.seed, settings.max_pixels, settings.batch_images)
+
+
+def told(name: str, n_images: int, settings: Evaluate, counts: inference.Counts) -> str:
+    """What became of the images, in a sentence whose counts add up."""
+    under = "" if len(settings.protocols) == 1 else f" under {len(settings.protocols)} protocols"
+    kept = f" ({counts.known} of them before)" if counts.known else ""
+    return f"{name}: {n_images} images{under} = {counts.judged} judged{kept} + {counts.failed} unreadable"
 
 
 def images_of(params: Params, benchmark: str) -> Any:
@@ -52,27 +53,3 @@ def images_of(params: Params, benchmark: str) -> Any:
         return layouts.aligned(params.paths.aligned / vae, "test")
     row = catalog.get("benchmarks", benchmark)
     return getattr(layouts, row["layout"])(params.paths.benchmarks / benchmark, row)
-
-
-def judged(judge: Detector, images: list[LabelledImage], max_pixels: int) -> list[dict[str, Any]]:
-    """The rows of one batch; an unreadable image keeps its row, with the reason."""
-    rows, readable = [], []
-    for image in images:
-        row: dict[str, Any] = {
-            "image_id": image.image_id,
-            "cluster": image.cluster,
-            "generator": image.generator,
-        }
-        row |= {"label": image.label, "protocol": PROTOCOL, "error": None}
-        rows.append(row)
-        try:
-            pixels = photos.decode_any(image.read(), max_pixels)
-        except (photos.PhotoRejected, ValueError) as rejection:
-            row["error"] = str(rejection)
-            continue
-        row |= {"height": pixels.shape[0], "width": pixels.shape[1]}
-        readable.append((row, pixels))
-    if readable:
-        for (row, _), logit in zip(readable, judge.logits([pixels for _, pixels in readable]), strict=True):
-            row["logit"] = logit
-    return rows
