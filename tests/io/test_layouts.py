@@ -1,16 +1,28 @@
-"""Labelled images on disk: class folders at any depth, and our own aligned pairs."""
+"""Labelled images on disk: class folders, our own aligned pairs, sets of a user's own, and real benchmarks in small."""
 
 import os
+from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
+from dda import catalog
 from dda.core.errors import SetupError
 from dda.core.labels import FAKE, REAL
 from dda.embedded.photos import tiles
 from dda.io import layouts, shards, tables
 from dda.io.photos import PhotoRejected
+from tests.benchmarks import counted, some, write_files, write_parquet, write_tar
 
+MINI = Path(__file__).parents[2] / "../shared/data/benchmarks"
+MINI_SETS = {
+    "genimage": {"Stable Diffusion 1.5": (40, 40), "Midjourney": (16, 16)},
+    "forensynths": {"CycleGAN": (25, 25), "stylegan3": (30, 30)},
+    "synthbuster": {"real": (12, 0), "DALL-E 2": (0, 8), "Stable Diffusion 1.4": (0, 12)},
+    "evalgen": {"Janus": (0, 14), "minDALL-E": (0, 6)},
+    "chameleon": {"chameleon": (30, 20)},
+}
 ROW = {"real": ["0_real", "nature"], "fake": ["1_fake", "ai"]}
 CONTENTS = [content for _, content in islice(tiles(), 6)]
 
@@ -132,6 +144,7 @@ def test_a_pair_is_a_cluster_and_its_generator_is_the_vae(pair_folder):
     real, fake, *_ = layouts.aligned(pair_folder, "test")
     assert (real.cluster, fake.cluster) == ("a", "a")
     assert (real.generator, fake.generator) == ("real", "sd21")
+    assert (real.source, fake.source) == ("photos", "generated")
 
 
 def test_an_image_of_a_pair_is_read_out_of_its_shard(pair_folder):
@@ -142,3 +155,107 @@ def test_an_image_of_a_pair_is_read_out_of_its_shard(pair_folder):
 def test_a_split_without_pairs_names_the_next_step(pair_folder):
     with pytest.raises(SetupError, match=r"no pairs of split 'val' in .*sd21: run `dvc repro align`"):
         list(layouts.aligned(pair_folder, "val"))
+
+
+@pytest.mark.skipif(not MINI.is_dir(), reason="../shared/data/benchmarks is absent")
+@pytest.mark.parametrize("name", MINI_SETS)
+def test_every_image_of_a_real_benchmark_is_found_with_its_label_and_generator(name):
+    images = list(layouts.labelled(catalog.get("benchmarks", name), MINI / f"{name}-mini"))
+    counts = Counter((image.generator, image.label) for image in images)
+    expected = {(one, label): n for one, both in MINI_SETS[name].items() for label, n in enumerate(both) if n}
+    assert counts == expected
+    assert all(image.read() for image in images)
+
+
+@pytest.mark.parametrize("layout", layouts.SHAPES)
+def test_a_folder_without_images_is_an_error_that_says_what_was_looked_for(tmp_path, layout):
+    write_files(tmp_path, "notes.txt", ".DS_Store")
+    row = {"layout": layout, **ROW, "reals": {"real": "real"}, "generators": {"sdxl": "SDXL"}, "list": "list.csv"}
+    row |= {"files": "*.parquet", "columns": {"path": "path", "label": "label"}, "labels": {}}
+    if layout == "listed":
+        (tmp_path / "list.csv").write_text("path,label\n")
+    with pytest.raises(
+        SetupError, match=r"no image in .*: looked for .*(0_real|sdxl|parquet|list.csv).*, found .*notes"
+    ):
+        list(layouts.labelled(row, tmp_path))
+
+
+@pytest.mark.parametrize("layout", layouts.SHAPES)
+def test_a_benchmark_that_is_not_there_is_an_error_whatever_its_layout(tmp_path, layout):
+    with pytest.raises(SetupError, match=r"no benchmark folder at .*: put the benchmark there"):
+        list(
+            layouts.labelled(
+                {"layout": layout, **ROW, "reals": {}, "generators": {}, "list": "", "files": ""}, tmp_path / "x"
+            )
+        )
+
+
+def test_an_unknown_layout_names_the_nearest(tmp_path):
+    with pytest.raises(SetupError, match=r"no layout 'class_folder'. Did you mean 'class_folders'"):
+        layouts.labelled({"layout": "class_folder"}, tmp_path)
+
+
+def test_an_id_that_is_there_twice_is_an_error(tmp_path):
+    write_tar(tmp_path / "a.tar", "0_real/a.png", "./0_real/a.png")
+    with pytest.raises(SetupError, match=r"'a.tar/0_real/a.png' is twice in"):
+        list(layouts.labelled({"layout": "webdataset", **ROW}, tmp_path))
+
+
+def test_a_folder_of_ones_own_needs_no_row(tmp_path):
+    write_files(tmp_path / "mine", "REAL/a.png", "gan/fake/a.png", "gan/real/b.png")
+    assert counted(layouts.own(tmp_path / "mine")) == {
+        (REAL, "mine", "mine"): 1,
+        (FAKE, "gan", "generated"): 1,
+        (REAL, "gan", "mine"): 1,
+    }
+
+
+def test_a_csv_of_ones_own_may_say_more_than_path_and_label(tmp_path):
+    write_files(tmp_path, "a.png", "b.png", "c.png", "d.png")
+    lines = [
+        "label,path,generator,source,cluster,sha256",
+        "real,a.png,,iPhone,1,",
+        "0,b.png,gan,,1,",
+        "FAKE,c.png,gan,X,,",
+    ]
+    (tmp_path / "mine.csv").write_text("\n".join([*lines, "1,d.png,,,,"]))
+    images = list(layouts.own(tmp_path / "mine.csv"))
+    assert counted(images) == {
+        (REAL, "real", "iPhone"): 1,
+        (REAL, "gan", "mine"): 1,
+        (FAKE, "gan", "X"): 1,
+        (FAKE, "mine", "generated"): 1,
+    }
+    assert [image.cluster for image in images] == ["1", "1", "c.png", "d.png"]
+
+
+def test_a_csv_of_ones_own_with_two_columns_is_enough(tmp_path):
+    (tmp_path / "mine.csv").write_text("path,label\nnowhere.png,1\n")
+    (image,) = layouts.own(tmp_path / "mine.csv")
+    assert (image.image_id, image.label) == ("nowhere.png", FAKE)
+
+
+def test_a_parquet_of_ones_own_holds_its_images(tmp_path):
+    write_parquet(tmp_path / "mine.parquet", {"image": some(2), "label": ["real", "fake"], "source": ["phone", None]})
+    images = list(layouts.own(tmp_path / "mine.parquet"))
+    assert counted(images) == {(REAL, "real", "phone"): 1, (FAKE, "mine", "generated"): 1}
+    assert [image.read() for image in images] == some(2)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere", "is no such file or folder; expected a folder with class folders, a .csv or a .parquet"),
+        ("mine.xlsx", "is a file of kind '.xlsx'; expected"),
+    ],
+)
+def test_a_set_of_ones_own_that_cannot_be_read_says_what_is_expected(tmp_path, name, message):
+    write_files(tmp_path, "mine.xlsx")
+    with pytest.raises(SetupError, match=message):
+        layouts.own(tmp_path / name)
+
+
+def test_a_csv_of_ones_own_without_lines_is_an_error(tmp_path):
+    (tmp_path / "mine.csv").write_text("path,label\n")
+    with pytest.raises(SetupError, match=r"no image in .*: looked for lines in mine.csv"):
+        list(layouts.own(tmp_path / "mine.csv"))

@@ -52,4 +52,4 @@ def images_of(params: Params, benchmark: str) -> Any:
             raise SetupError(f"no aligned set of {vae!r}. {did_you_mean(vae, params.reconstruct.vaes)}")
         return layouts.aligned(params.paths.aligned / vae, "test")
     row = catalog.get("benchmarks", benchmark)
-    return getattr(layouts, row["layout"])(params.paths.benchmarks / benchmark, row)
+    return layouts.labelled(row, params.paths.benchmarks / benchmark)
