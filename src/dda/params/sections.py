@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dda.catalog.names import Benchmarks, Detectors, Vaes
+from dda.catalog.names import Benchmarks, Detectors, Generators, Vaes
 from dda.params.steps import Count, Section, Seed, Share, Steps
 from dda.params.training import Train
 
@@ -44,6 +44,7 @@ class Paths(Section):
     audits: Place
     documents: Place
     detectors: Place
+    generated: Place
     predictions: Place
     reports: Place
 
@@ -144,6 +145,21 @@ class Audit(Section):
     limits: Limits
 
 
+class Generate(Section):
+    """Which generators draw which prompts; `executor`, `cpus_per_worker` and `offload` are the machine's."""
+
+    generators: Generators
+    prompts: Path
+    images_per_prompt: Count
+    seed: Seed
+    jpeg_quality: Annotated[int, Field(ge=1, le=100, strict=True)]
+    shards: Count
+    executor: Literal["local", "ray"]
+    cpus_per_worker: Count
+    offload: bool
+    max_failed: Share
+
+
 class Evaluate(Section):
     """Which detectors are judged on which folder benchmarks, besides the held-out pairs of every VAE."""
 
@@ -171,5 +187,6 @@ class Params(Section):
     align: Align
     audit: Audit
     train: Train
+    generate: Generate
     evaluate: Evaluate
     report: Report
