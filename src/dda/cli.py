@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from dda.app import benchmarks_command
+from dda.cli_generate import generate
 
 # help drawn by rich would cost a third of a second at every start
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(benchmarks_command.app, name="benchmarks")
+app.command()(generate)
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters to use.")]
 Vae = Annotated[str, typer.Argument(help="A VAE of reconstruct.vaes.")]

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 # How a stage works, not what it makes: these change no result, so DVC has nothing to make anew.
 MACHINE = {"reconstruct.executor", "reconstruct.cpus_per_worker", "train.machine"}
+MACHINE |= {"generate.executor", "generate.cpus_per_worker", "generate.offload"}
 # Not code that a stage runs: what they say reaches a stage as params, which dvc.yaml names by themselves.
 SECTIONS = {f"dda.params.{name}" for name in ("sections", "steps", "views")}
 VALUES = {"dda", "dda.cli", "dda.params", *SECTIONS, "dda.catalog", "dda.quiet", "dda.params.training"}

@@ -10,12 +10,18 @@ import yaml
 
 from dda.core.errors import SetupError, did_you_mean
 
-SINGULAR = {"vaes": "VAE", "detectors": "detector", "benchmarks": "benchmark", "photos": "photo set"}
+SINGULAR = {
+    "vaes": "VAE",
+    "detectors": "detector",
+    "benchmarks": "benchmark",
+    "photos": "photo set",
+    "generators": "generator",
+}
 
 
 @cache
 def table(name: str) -> dict[str, dict[str, Any]]:
-    """All rows of a table (`vaes`, `detectors`, `benchmarks`) by their names."""
+    """All rows of a table (`vaes`, `detectors`, `benchmarks`, `generators`) by their names."""
     loaded: dict[str, dict[str, Any]] = yaml.safe_load((files(__package__) / f"{name}.yaml").read_text("utf-8"))
     return loaded
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dda.core.errors import SetupError, did_you_mean
+from dda.io import hub
 
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
@@ -183,41 +184,4 @@ def _snapshot(row: Row) -> Path:
         return Path(snapshot_download(row["source"], **wanted)) / subfolder
     except (HTTPError, OSError, HFValidationError) as error:
         logging.getLogger(__name__).debug("getting %s failed", row["source"], exc_info=True)
-        raise SetupError(f"cannot get the VAE from {row['source']}: {_reason(row, error)}") from error
-
-
-def _reason(row: Row, error: Exception) -> str:
-    """Why the hub gave nothing, and what to do about it. Tells nothing of the token."""
-    from huggingface_hub import errors, get_token
-
-    page = f"https://huggingface.co/{row['source']}"
-    if get_token() is None:
-        gated = f"accept its licence at {page} and set HF_TOKEN to a token of that account"
-    else:
-        gated = f"your token does not open it, accept its licence at {page} with the token's account"
-    answers = {
-        errors.GatedRepoError: f"it is gated: {gated}",
-        errors.RepositoryNotFoundError: f"no such repository, or a hidden one: correct `source` in {CATALOG} "
-        "or set HF_TOKEN",
-        errors.RevisionNotFoundError: f"no revision {row.get('revision', 'main')}: correct `revision` in {CATALOG}",
-        errors.HFValidationError: f"that is not the name of a repository: correct `source` in {CATALOG}",
-    }
-    return next((told for kind, told in answers.items() if isinstance(error, kind)), None) or _out_of_reach(error)
-
-
-def _out_of_reach(error: Exception) -> str:
-    """Why the hub did not even answer about a repository."""
-    from huggingface_hub import constants, errors
-
-    elsewhere = "or put its folder somewhere and give the row a `path`"
-    absent = isinstance(error, errors.LocalEntryNotFoundError)
-    cause = error.__cause__ if absent else error
-    if isinstance(cause, errors.HfHubHTTPError):
-        status = cause.response.status_code
-        step = "correct HF_TOKEN or unset it" if status == 401 else f"try again later, {elsewhere}"
-        return f"the hub answers with status {status}: {step}"
-    if constants.HF_HUB_OFFLINE:
-        return f"it is not cached and HF_HUB_OFFLINE is set: unset that once, {elsewhere}"
-    if absent or isinstance(error, errors.HTTPError):
-        return f"it is not cached and the hub is out of reach: connect once, {elsewhere}"
-    return f"{(str(error) or type(error).__name__).splitlines()[0]}: try again, {elsewhere}"
+        raise SetupError(f"cannot get the VAE from {row['source']}: {hub.reason(row, error, CATALOG)}") from error

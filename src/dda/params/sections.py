@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dda.catalog.names import Vaes
+from dda.catalog.names import Generators, Vaes
 from dda.params.evaluation import Evaluate
 from dda.params.steps import Count, Section, Seed, Share, Steps
 from dda.params.training import Train
@@ -45,6 +45,7 @@ class Paths(Section):
     audits: Place
     documents: Place
     detectors: Place
+    generated: Place
     predictions: Place
     reports: Place
 
@@ -145,6 +146,21 @@ class Audit(Section):
     limits: Limits
 
 
+class Generate(Section):
+    """Which generators draw which prompts; `executor`, `cpus_per_worker` and `offload` are the machine's."""
+
+    generators: Generators
+    prompts: Path
+    images_per_prompt: Count
+    seed: Seed
+    jpeg_quality: Annotated[int, Field(ge=1, le=100, strict=True)]
+    shards: Count
+    executor: Literal["local", "ray"]
+    cpus_per_worker: Count
+    offload: bool
+    max_failed: Share
+
+
 class Report(Section):
     """How numbers get their intervals, and how many pairs are shown."""
 
@@ -163,5 +179,6 @@ class Params(Section):
     align: Align
     audit: Audit
     train: Train
+    generate: Generate
     evaluate: Evaluate
     report: Report

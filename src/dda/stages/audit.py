@@ -194,16 +194,16 @@ def splits_by(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def counts(index: pd.DataFrame, manifest: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """One row: how many things went into each step, and how many came out, done or failed."""
-    good = table[table["error"].isna()]
+    good, used = table[table["error"].isna()], index[index["error"].isna()]
     splits = good["split"].value_counts()
     row: Row = {
-        "used_in_index": int(index["error"].isna().sum()),
+        "used_in_index": len(used),
         "in_manifest": len(manifest),
         "reconstructed": int(manifest["error"].isna().sum()),
         "in_pairs": table["image_id"].nunique(),
         "paired": len(good),
         "in_splits": int(splits.sum()),
-        "in_smallest_split": min(int(splits.get(split, 0)) for split in SPLITS),
+        "in_smallest_split": min(int(splits.get(split, 0)) for split in used["split"].unique()),  # a share may be 0
         "unmatched_share": float(unmatched(good).mean()) if len(good) else 0.0,
     }
     return pd.DataFrame([row])

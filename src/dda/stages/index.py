@@ -126,7 +126,8 @@ def check(rows: list[dict[str, Any]], folder: Path, settings: Index) -> None:
             f"{failed} of {len(rows)} files cannot be used; index.max_failed is {settings.max_failed}. Reasons:\n"
             f"{reasons(rows)}"
         )
-    empty = [split for split in SPLITS if all(row["split"] != split for row in used)]
+    shares = settings.fractions.model_dump()
+    empty = [split for split in SPLITS if shares[split] and all(row["split"] != split for row in used)]
     if empty:
         groups = len({row["group"] for row in used})
         raise SetupError(
