@@ -6,8 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from dda import cli_compare
+
 # help drawn by rich would cost a third of a second at every start
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command()(cli_compare.compare)
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters to use.")]
 Vae = Annotated[str, typer.Argument(help="A VAE of reconstruct.vaes.")]

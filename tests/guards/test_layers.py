@@ -7,7 +7,8 @@ import pytest
 MAY_IMPORT = {
     "flows": {"flows", "cli", "app", "params", "catalog", "core", "io", "quiet"},
     "__main__": {"cli"},
-    "cli": {"stages", "app", "params", "core", "quiet"},
+    "cli": {"stages", "app", "params", "core", "quiet", "cli_compare"},
+    "cli_compare": {"app", "params"},
     "stages": {"params", "catalog", "core", "io"},
     "app": {"app", "params", "catalog", "core", "io", "embedded"},
     "embedded": {"embedded", "core", "io"},
