@@ -8,7 +8,13 @@ import yaml
 
 from dda.core.errors import SetupError, did_you_mean
 
-SINGULAR = {"vaes": "VAE", "detectors": "detector", "benchmarks": "benchmark", "photos": "photo set"}
+SINGULAR = {
+    "vaes": "VAE",
+    "detectors": "detector",
+    "benchmarks": "benchmark",
+    "photos": "photo set",
+    "published": "published detector",
+}
 
 
 @cache
