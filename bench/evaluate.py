@@ -69,9 +69,8 @@ def measure(options: argparse.Namespace, photos: list[str], folder: Path) -> Non
             sys.exit(f"the two disagree by {worst} in a logit")
         print(f"one at a time {plain[-1]:.1f}, harness {harness[-1]:.1f} images a second", flush=True)
     ratios = [fast / slow for fast, slow in zip(harness, plain, strict=True)]
-    print(
-        f"harness against one at a time: {statistics.median(ratios):.2f} times (rounds {min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    spread = f"rounds {min(ratios):.2f} to {max(ratios):.2f}"
+    print(f"harness against one at a time: {statistics.median(ratios):.2f} times ({spread})")
     again(judge, options.batch, images, path)
 
 

@@ -68,7 +68,7 @@ def test_a_whole_repro_loses_nothing_and_leaves_a_clean_status(repeated):
         tables.read(repeated / "artifacts" / name) for name in ("index/index.parquet", "aligned/tiny/pairs.parquet")
     )
     assert len(index) == len(pairs) == 20
-    found = json.loads((repeated / "reports/metrics.json").read_text())["embedded"]["aligned-tiny"]
+    found = json.loads((repeated / "reports/metrics.json").read_text())["embedded"]["aligned-tiny"]["native"]
     assert found["n_real"] == found["n_fake"] == (pairs["split"] == "test").sum()
 
 

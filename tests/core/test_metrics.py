@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dda.core.labels import FAKE, REAL
-from dda.core.metrics import Estimate, accuracy, auroc, balanced_accuracy, bootstrap, summarise
+from dda.core.metrics import Estimate, auroc, balanced_accuracy, bootstrap
 
 logits = st.lists(st.integers(-5, 5), min_size=1, max_size=8)
 
@@ -43,9 +43,14 @@ def test_balanced_accuracy_is_the_mean_over_both_classes_however_many_they_are(r
     assert balanced_accuracy(table["label"], table["logit"]) == pytest.approx(expected)
 
 
+def accuracy(labels, logits):
+    """A metric of images of one class, too."""
+    return float(np.mean((logits > 0) == (labels == FAKE)))
+
+
 def test_a_logit_of_zero_is_called_real():
-    assert accuracy(np.array([REAL]), np.array([0.0])) == 1.0
-    assert accuracy(np.array([FAKE]), np.array([0.0])) == 0.0
+    assert balanced_accuracy(np.array([REAL, FAKE]), np.array([0.0, 1.0])) == 1.0
+    assert balanced_accuracy(np.array([REAL, FAKE]), np.array([0.0, 0.0])) == 0.5
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
@@ -95,35 +100,6 @@ def test_the_order_of_the_rows_changes_nothing():
 def test_draws_of_one_class_are_drawn_again():
     table = pairs([-1], [1]).assign(cluster=["a", "b"])
     assert bootstrap(auroc, table, 30, 0) == Estimate(1.0, 1.0, 1.0)
-
-
-def test_a_summary_counts_every_image_and_leaves_out_those_without_a_logit():
-    table = pairs([-1, -2, None], [1, -1, 3])
-    summary = summarise(table, 20, 0)
-    assert {name: summary[name] for name in ("images", "failed", "n_real", "n_fake")} == {
-        "images": 6,
-        "failed": 1,
-        "n_real": 2,
-        "n_fake": 3,
-    }
-    assert summary["accuracy_real"]["value"] == 1.0
-    assert summary["accuracy_fake"]["value"] == pytest.approx(2 / 3)
-    assert summary["balanced_accuracy"]["value"] == pytest.approx(5 / 6)
-
-
-@pytest.mark.parametrize(("label", "name", "other"), [(REAL, "real", "fake"), (FAKE, "fake", "real")])
-def test_a_table_of_one_class_has_no_metric_of_two(label, name, other):
-    table = noisy_pairs()
-    summary = summarise(table[table["label"] == label], 20, 0)
-    assert summary["auroc"] is summary["balanced_accuracy"] is summary[f"accuracy_{other}"] is None
-    assert summary[f"n_{other}"] == 0
-    assert 0 < summary[f"accuracy_{name}"]["value"] < 1
-
-
-def test_a_table_of_failures_alone_is_summarised():
-    summary = summarise(pairs([None], [None]), 20, 0)
-    assert (summary["images"], summary["failed"]) == (2, 2)
-    assert summary["auroc"] is summary["accuracy_real"] is summary["accuracy_fake"] is None
 
 
 def test_an_estimate_reads_as_a_value_and_its_interval():

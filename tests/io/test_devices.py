@@ -180,7 +180,7 @@ print(before, after[0], resident_mib())
 @pytest.mark.parametrize(("interval_s", "goes_back"), [("60", False), ("0.1", True)])
 def test_freed_memory_is_kept_for_what_comes_next_but_goes_back_from_time_to_time(interval_s, goes_back):
     command = [sys.executable, "-c", KEEPS, interval_s]
-    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
     before, freed, later = map(float, out.split())
     assert freed - before > 300
     assert (later - before < 100) is goes_back

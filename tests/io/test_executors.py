@@ -366,7 +366,7 @@ def test_ray_makes_the_same_bytes_as_this_machine_though_a_node_is_killed(cluste
     assert eventually(lambda: len(list(folder.glob("shard-*.json"))) > 1, 60)
     assert len(list(folder.glob("shard-*.json"))) < 6  # so that both nodes still have work
     cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-    told, noise = process.communicate(timeout=120)
+    told, noise = process.communicate(timeout=600)
     cluster.add_node(num_cpus=1)
     assert "tiny: 12 photos = 12 reconstructed" in told, noise
     assert [line for line in noise.splitlines() if not line.startswith("reconstruct tiny: ")] == []
@@ -500,7 +500,7 @@ def alone(folder, task_folder, **environment):
     environment |= {"RAY_ADDRESS": "", "HOME": str(folder), "DDA_DEVICE": "cpu", "PYTHONPATH": str(task_folder)}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     process = subprocess.Popen([sys.executable, "script.py"], cwd=folder, env=os.environ | environment, **streams)
-    return *process.communicate(timeout=120), process.pid
+    return *process.communicate(timeout=600), process.pid
 
 
 @linux

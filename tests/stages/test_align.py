@@ -135,7 +135,7 @@ def test_another_process_makes_the_same_bytes(copied_line):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     for path in folder.iterdir():
         path.unlink()
-    subprocess.run(["dda", "align", "tiny"], check=True, timeout=120)
+    subprocess.run(["dda", "align", "tiny"], check=True, timeout=600)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -190,7 +190,7 @@ def small_disk(project):
 def failed(project):
     """What the stage says as it fails."""
     with contextlib.chdir(project):
-        stage = subprocess.run(DDA, capture_output=True, text=True, timeout=120, check=False)
+        stage = subprocess.run(DDA, capture_output=True, text=True, timeout=600, check=False)
     assert stage.returncode == 2
     return stage.stderr.splitlines()
 

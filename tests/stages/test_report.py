@@ -14,7 +14,7 @@ from dda.stages import report
 
 def test_numbers_equal_plain_scikit_learn_on_the_predictions(line):
     table = tables.read(line.paths.predictions / "embedded/aligned-tiny.parquet")
-    found = json.loads((line.paths.reports / "metrics.json").read_text())["embedded"]["aligned-tiny"]
+    found = json.loads((line.paths.reports / "metrics.json").read_text())["embedded"]["aligned-tiny"]["native"]
     assert found["auroc"]["value"] == pytest.approx(roc_auc_score(table["label"], table["logit"]))
     expected = balanced_accuracy_score(table["label"], table["logit"] > 0)
     assert found["balanced_accuracy"]["value"] == pytest.approx(expected)
@@ -59,12 +59,26 @@ def test_text_from_outside_is_escaped(copied_line):
     assert "&lt;b&gt;bad" in page
 
 
-def test_fakes_are_judged_against_their_own_reals_or_against_all():
+def test_every_protocol_has_numbers_of_its_own(copied_line):
     import pandas as pd
 
-    table = pd.DataFrame({"label": [0, 0, 0, 1], "generator": ["a", "b", "b", "b"]})
-    assert len(report.reals_for(table, "b")) == 2
-    assert len(report.reals_for(table, "c")) == 3
+    path = copied_line.paths.predictions / "embedded/aligned-tiny.parquet"
+    table = tables.read(path)
+    turned = table.assign(protocol="turned", logit=-table["logit"])
+    pd.concat([table, turned]).to_parquet(path)
+    report.run(copied_line)
+    found = json.loads((copied_line.paths.reports / "metrics.json").read_text())["embedded"]["aligned-tiny"]
+    assert found["turned"]["auroc"]["value"] == pytest.approx(1 - found["native"]["auroc"]["value"])
+    assert "embedded on aligned-tiny, turned" in (copied_line.paths.reports / "index.html").read_text()
+
+
+def test_the_detectors_own_thresholds_are_those_of_its_validation(line):
+    table = tables.read(line.paths.predictions / "embedded/aligned-tiny.parquet")
+    found = json.loads((line.paths.reports / "metrics.json").read_text())["embedded"]["aligned-tiny"]["native"]
+    described = json.loads((line.paths.detectors / "embedded/detector.json").read_text())
+    threshold = described["calibration"]["thresholds"]["0.05"]
+    expected = balanced_accuracy_score(table["label"], table["logit"] > threshold)
+    assert found["balanced_accuracy_at_fpr_0.05"]["value"] == pytest.approx(expected)
 
 
 def test_the_difference_is_grey_where_images_agree_and_amplified_where_not():

@@ -49,14 +49,11 @@ def results(metrics: dict[str, Any]) -> Table:
     for name in ("detector", "benchmark", "images", "balanced accuracy", "AUROC"):
         table.add_column(name)
     for detector, benchmarks in metrics.items():
-        for benchmark, found in benchmarks.items():
-            numbers = [shown(found[name]) for name in ("balanced_accuracy", "auroc")]
-            table.add_row(
-                detector,
-                benchmark,
-                f"{found['n_real']} real, {found['n_fake']} fake",
-                *numbers,
-            )
+        for benchmark, protocols in benchmarks.items():
+            for protocol, found in protocols.items():
+                numbers = [shown(found[name]) for name in ("balanced_accuracy", "auroc")]
+                judged = benchmark if protocol == "native" else f"{benchmark}, {protocol}"
+                table.add_row(detector, judged, f"{found['n_real']} real, {found['n_fake']} fake", *numbers)
     return table
 
 

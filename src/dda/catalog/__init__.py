@@ -16,6 +16,7 @@ SINGULAR = {
     "benchmarks": "benchmark",
     "photos": "photo set",
     "generators": "generator",
+    "published": "published detector",
 }
 
 

@@ -1,7 +1,7 @@
 """Numbers from labels and logits, with bootstrap intervals that draw whole pairs. Formulas are scikit-learn's."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,11 +50,6 @@ def log_loss(labels: Values, logits: Values) -> float:
     return float(of_probabilities(labels, expit(np.asarray(logits, float)), labels=[REAL, FAKE]))
 
 
-def accuracy(labels: Values, logits: Values) -> float:
-    """Share of images on the right side of logit 0."""
-    return float(np.mean((logits > 0) == (labels == FAKE)))
-
-
 def bootstrap(metric: Callable[[Values, Values], float], table: Any, samples: int, seed: int) -> Estimate:
     """`metric(label, logit)` of a table, with the spread over `samples` tables drawn with whole clusters (`cluster`).
 
@@ -70,20 +65,3 @@ def bootstrap(metric: Callable[[Values, Values], float], table: Any, samples: in
             values.append(metric(labels[drawn], logits[drawn]))
     low, high = np.quantile(values, [0.025, 0.975])
     return Estimate(metric(labels, logits), float(low), float(high))
-
-
-def summarise(table: Any, samples: int, seed: int) -> dict[str, Any]:
-    """All metrics of a table of predictions (columns label, logit, cluster; rows without logit left out and counted).
-
-    A metric that needs both classes is None where the table has only one.
-    """
-    judged = table.dropna(subset=["logit"])
-    summary: dict[str, Any] = {"images": len(table), "failed": len(table) - len(judged)}
-    for name, label in (("real", REAL), ("fake", FAKE)):
-        rows = judged[judged["label"] == label]
-        summary[f"n_{name}"] = len(rows)
-        summary[f"accuracy_{name}"] = asdict(bootstrap(accuracy, rows, samples, seed)) if len(rows) else None
-    both = judged["label"].nunique() == 2
-    for metric in (balanced_accuracy, auroc):
-        summary[metric.__name__] = asdict(bootstrap(metric, judged, samples, seed)) if both else None
-    return summary

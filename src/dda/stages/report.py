@@ -2,26 +2,31 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from dda.core import metrics
-from dda.core.labels import FAKE, REAL
+from dda.core import scores
 from dda.io import atomic, page, pairs, photos, plots, shards, tables
 from dda.params import Params
+
+NATIVE = "native"
 
 
 def run(params: Params) -> None:
     """Compute everything from the predictions of the detectors and benchmarks that the parameters name."""
-    predictions = {name: tables.read(path) for name, path in prediction_files(params).items()}
-    summaries = {name: summarise(table, params) for name, table in predictions.items()}
+    predictions = {
+        Judged(detector, benchmark, str(protocol)): table
+        for (detector, benchmark), path in prediction_files(params).items()
+        for protocol, table in tables.read(path).groupby("protocol", sort=True)
+    }
+    summaries = {judged: summarise(table, params, judged.detector) for judged, table in predictions.items()}
     folder = params.paths.reports
     atomic.write_json(folder / "metrics.json", nested(summaries))
     atomic.write_text(folder / "results.md", markdown(summaries))
-    scores = {name: score for name, table in predictions.items() if (score := scores_of(table)) is not None}
-    plots.roc(folder / "roc.png", scores)
-    plots.score_histograms(folder / "scores.png", scores)
+    logits = {str(judged): found for judged, table in predictions.items() if (found := logits_of(table)) is not None}
+    plots.roc(folder / "roc.png", logits)
+    plots.score_histograms(folder / "scores.png", logits)
     plots.training_curves(
         folder / "training.png",
         {name: training_log(params, name) for name in params.evaluate.detectors},
@@ -38,49 +43,51 @@ def run(params: Params) -> None:
     print(markdown(summaries) + f"\nReport: {folder / 'index.html'}")
 
 
-def prediction_files(params: Params) -> dict[str, Path]:
-    """The predictions to report on, by `detector on benchmark`."""
+class Judged(NamedTuple):
+    """What a table of predictions is of; it reads as `embedded on genimage, fakes-q96`."""
+
+    detector: str
+    benchmark: str
+    protocol: str
+
+    def __str__(self) -> str:
+        named = f"{self.detector} on {self.benchmark}"
+        return named if self.protocol == NATIVE else f"{named}, {self.protocol}"
+
+
+def prediction_files(params: Params) -> dict[tuple[str, str], Path]:
+    """The predictions to report on, by detector and benchmark."""
     benchmarks = [*(f"aligned-{vae}" for vae in params.reconstruct.vaes), *params.evaluate.benchmarks]
     return {
-        f"{detector} on {benchmark}": params.paths.predictions / detector / f"{benchmark}.parquet"
+        (detector, benchmark): params.paths.predictions / detector / f"{benchmark}.parquet"
         for detector in params.evaluate.detectors
         for benchmark in benchmarks
     }
 
 
-def summarise(table: pd.DataFrame, params: Params) -> dict[str, Any]:
-    """All images together, and each generator's fakes against its own reals, or against all where it has none."""
-    settings = (params.report.bootstrap_samples, params.report.seed)
-    summary = metrics.summarise(table, *settings)
-    fakes = table[table["label"] == FAKE]
-    summary["generators"] = {
-        str(name): metrics.summarise(pd.concat([reals_for(table, name), rows]), *settings)
-        for name, rows in fakes.groupby("generator", sort=True)
-    }
-    return summary
+def summarise(table: pd.DataFrame, params: Params, detector: str) -> dict[str, Any]:
+    """All images together, the benchmark's score, and numbers by generator, source and resolution."""
+    calibration = json.loads((params.paths.detectors / detector / "detector.json").read_text("utf-8"))["calibration"]
+    settings = scores.Settings(
+        params.report.bootstrap_samples, params.report.seed, calibration["temperature"], calibration["thresholds"]
+    )
+    score = {"score": scores.benchmark_score(table, settings)}
+    return scores.summarise(table, settings) | score | scores.breakdown(table, settings)
 
 
-def reals_for(table: pd.DataFrame, generator: Any) -> pd.DataFrame:
-    """The reals that a generator's fakes are judged against."""
-    reals = table[table["label"] == REAL]
-    own = reals[reals["generator"] == generator]
-    return own if len(own) else reals
-
-
-def nested(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Summaries by detector, then benchmark, as DVC shows metrics."""
+def nested(summaries: dict[Judged, dict[str, Any]]) -> dict[str, Any]:
+    """Summaries by detector, then benchmark, then protocol, as DVC shows metrics."""
     tree: dict[str, Any] = {}
-    for name, summary in summaries.items():
-        detector, benchmark = name.split(" on ")
-        tree.setdefault(detector, {})[benchmark] = summary
+    for judged, summary in summaries.items():
+        tree.setdefault(judged.detector, {}).setdefault(judged.benchmark, {})[judged.protocol] = summary
     return tree
 
 
-def table_rows(summaries: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
-    """The results table: one row per detector and benchmark, each number with its interval."""
+def table_rows(summaries: dict[Judged, dict[str, Any]]) -> list[dict[str, str]]:
+    """The results table: one row per detector, benchmark and protocol, each number with its interval."""
     return [
         {
-            "judged": name,
+            "judged": str(judged),
             "balanced accuracy": page.shown(summary["balanced_accuracy"]),
             "AUROC": page.shown(summary["auroc"]),
             "accuracy on real": page.shown(summary["accuracy_real"]),
@@ -89,11 +96,11 @@ def table_rows(summaries: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
             "fake images": str(summary["n_fake"]),
             "unreadable": str(summary["failed"]),
         }
-        for name, summary in summaries.items()
+        for judged, summary in summaries.items()
     ]
 
 
-def markdown(summaries: dict[str, dict[str, Any]]) -> str:
+def markdown(summaries: dict[Judged, dict[str, Any]]) -> str:
     """The results table as Markdown."""
     rows = table_rows(summaries)
     header = list(rows[0])
@@ -101,7 +108,7 @@ def markdown(summaries: dict[str, dict[str, Any]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def scores_of(table: pd.DataFrame) -> tuple[Any, Any] | None:
+def logits_of(table: pd.DataFrame) -> tuple[Any, Any] | None:
     """Labels and logits of what could be judged, or None where only one class is there."""
     judged = table.dropna(subset=["logit"])
     if judged["label"].nunique() < 2:
@@ -109,11 +116,11 @@ def scores_of(table: pd.DataFrame) -> tuple[Any, Any] | None:
     return judged["label"].to_numpy(int), judged["logit"].to_numpy(float)
 
 
-def failures(predictions: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
+def failures(predictions: dict[Judged, pd.DataFrame]) -> list[dict[str, Any]]:
     """Every image that could not be judged, with its reason."""
     return [
-        {"judged": name, "image": row["image_id"], "reason": row["error"]}
-        for name, table in predictions.items()
+        {"judged": str(judged), "image": row["image_id"], "reason": row["error"]}
+        for judged, table in predictions.items()
         for row in tables.records(table)
         if row["error"]
     ]
@@ -130,7 +137,8 @@ def gallery(params: Params, vae: str) -> list[dict[str, Any]]:
     pair_set = pairs.load(params.paths.aligned / vae, "test")
     manifest = tables.read(params.paths.reconstructions / vae / "manifest.parquet").set_index("image_id")
     detector = params.evaluate.detectors[0]
-    table = tables.read(params.paths.predictions / detector / f"aligned-{vae}.parquet").set_index("image_id")
+    table = tables.read(params.paths.predictions / detector / f"aligned-{vae}.parquet")
+    table = table[table["protocol"] == NATIVE].set_index("image_id")
     step = max(1, len(pair_set.rows) // params.report.gallery_pairs)
     shown_pairs = []
     for row in pair_set.rows[::step][: params.report.gallery_pairs]:
