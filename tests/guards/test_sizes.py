@@ -22,7 +22,9 @@ def n_lines(function):
 
 
 def n_arguments(function):
-    """How many there are to give; `self` and `cls` are not given."""
+    """How many there are to give; `self` and `cls` are not given, and a command's are options, each with its name."""
+    if any(ast.unparse(one).endswith(".command()") for one in function.decorator_list):
+        return 0
     asked = function.args
     named = [argument.arg for argument in (*asked.posonlyargs, *asked.args) if argument.arg not in ("self", "cls")]
     return len(named) + len(asked.kwonlyargs) + sum(one is not None for one in (asked.vararg, asked.kwarg))
@@ -56,3 +58,8 @@ def test_arguments_of_every_kind_are_counted_but_self():
     (method,) = functions_of("async def f(self, a, /, b, *c, d=1, **e):\n    return a\n")
     assert n_arguments(method) == 5
     assert n_lines(method) == 2
+
+
+def test_options_of_a_command_are_not_counted():
+    (command,) = functions_of("@app.command()\ndef f(a, b, c, d, e, f):\n    return a\n")
+    assert n_arguments(command) == 0

@@ -1,10 +1,20 @@
 """The pipeline's verbs, one for each stage, and what it came to."""
 
+from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dda.cli.application import DEFAULT, DetectorName, ParamsFile, Vae, app, load
+
+
+class Views(Enum):
+    """One window, that and the corners, or the whole image."""
+
+    centre = "centre"
+    five = "five"
+    tiles = "tiles"
 
 
 @app.command()
@@ -66,18 +76,33 @@ def generate(
 
 @app.command()
 def evaluate(
-    detector: DetectorName,
-    benchmark: Annotated[
-        str,
-        typer.Argument(help="`aligned-VAE` for held-out pairs, or a folder of data/benchmarks."),
-    ],
+    detector: Annotated[str, typer.Argument(metavar="DETECTOR", help="A detector of the catalog, or its folder.")],
+    benchmark: Annotated[str, typer.Argument(help="`aligned-VAE` for held-out pairs, or a benchmark's name.")] = "",
+    data: Annotated[Path | None, typer.Option(help="Instead: a folder with class folders, a CSV or a Parquet.")] = None,
+    output: Annotated[Path, typer.Option(help="Where predictions and metrics on --data go.")] = Path("evaluation"),
+    protocols: Annotated[str, typer.Option(help="What is done to the images of --data, by commas.")] = "native",
+    views: Annotated[Views, typer.Option(help="Where a detector looks in --data.")] = Views.centre,
     params: ParamsFile = DEFAULT,
 ) -> None:
-    """Detector x benchmark -> predictions."""
+    """Detector x benchmark -> predictions; with --data, a set of your own -> predictions and metrics."""
+    if bool(benchmark) == bool(data):
+        raise typer.BadParameter("name either a benchmark or --data")
+    if data:
+        evaluate_set(detector, data, output, params, (protocols, views))
+        return
     checked = load(params)
     from dda.stages import evaluate as stage
 
     stage.run(checked, detector, benchmark)
+
+
+def evaluate_set(detector: str, data: Path, output: Path, params: Path, asked: tuple[str, Views]) -> None:
+    """Judge a set of one's own; parameters are read only where the detector is named and no folder."""
+    folder = Path(detector) if Path(detector).is_dir() else load(params).paths.detectors / detector
+    from dda.app import evaluate_set as verb
+
+    names = tuple(name.strip() for name in asked[0].split(","))
+    verb.run(folder, data, output, verb.Settings(names, asked[1].value, "float32", seed=0, samples=1000))
 
 
 @app.command()

@@ -71,6 +71,12 @@ class Counts:
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(self.judged + other.judged, self.known + other.known, self.failed + other.failed)
 
+    def told(self, name: str, n_images: int, n_protocols: int) -> str:
+        """What became of the images, in a sentence whose counts add up."""
+        under = "" if n_protocols == 1 else f" under {n_protocols} protocols"
+        kept = f" ({self.known} of them before)" if self.known else ""
+        return f"{name}: {n_images} images{under} = {self.judged} judged{kept} + {self.failed} unreadable"
+
 
 def run(
     judge: Judge,

@@ -28,20 +28,13 @@ def run(params: Params, detector: str, benchmark: str) -> None:
     parts = predictions.Parts(params.paths.checkpoints / "predictions" / detector / benchmark, path)
     with shown(f"evaluate {detector} on {benchmark}", len(images) * len(settings.protocols), "images") as advance:
         counts = inference.run(judge, question(settings), images, parts, advance)
-    print(told(f"{detector} on {benchmark}", len(images), settings, counts))
+    print(counts.told(f"{detector} on {benchmark}", len(images), len(settings.protocols)))
 
 
 def question(settings: Evaluate) -> inference.Question:
     """What a detector is asked, from the section `evaluate`."""
     asked = tuple(map(protocols.parse, settings.protocols))
     return inference.Question(asked, settings.views, settings.seed, settings.max_pixels, settings.batch_images)
-
-
-def told(name: str, n_images: int, settings: Evaluate, counts: inference.Counts) -> str:
-    """What became of the images, in a sentence whose counts add up."""
-    under = "" if len(settings.protocols) == 1 else f" under {len(settings.protocols)} protocols"
-    kept = f" ({counts.known} of them before)" if counts.known else ""
-    return f"{name}: {n_images} images{under} = {counts.judged} judged{kept} + {counts.failed} unreadable"
 
 
 def images_of(params: Params, benchmark: str) -> Any:

@@ -1,0 +1,86 @@
+"""A detector judged on a set of one's own.    dda evaluate DETECTOR --data DIR --output DIR"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from dda.core import protocols, scores
+from dda.core.errors import SetupError
+from dda.io import atomic, inference, layouts, predictions, tables
+from dda.io.detectors import Detector
+from dda.io.images import digest_of_set
+from dda.io.page import shown as number
+from dda.io.progress import shown
+
+MAX_PIXELS = 200_000_000
+BATCH = 32
+SHOWN = ("accuracy_real", "accuracy_fake", "balanced_accuracy", "auroc", "average_precision", "ece")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a set is judged; `samples` are those of the bootstrap."""
+
+    protocols: tuple[str, ...]
+    views: str
+    precision: str
+    seed: int
+    samples: int
+
+
+def run(folder: Path, data: Path, output: Path, settings: Settings) -> None:
+    """Write predictions.parquet and metrics.json to a folder; what is there of an earlier run is not asked again.
+
+    Raises SetupError for a set that is none, a folder without a detector, or a protocol that is not known.
+    """
+    asked = _question(settings)
+    images = list(layouts.own(data))
+    judge = Detector.load(folder, precision=settings.precision)
+    path = output / "predictions.parquet"
+    parts = predictions.Parts(output / "unfinished", path)
+    with shown(f"evaluate {folder.name} on {data.name}", len(images) * len(asked.protocols), "images") as advance:
+        counts = inference.run(judge, asked, images, parts, advance)
+    print(counts.told(f"{folder.name} on {data}", len(images), len(asked.protocols)))
+    calibration = judge.description["calibration"]
+    chosen = scores.Settings(settings.samples, settings.seed, calibration["temperature"], calibration["thresholds"])
+    table = tables.read(path)
+    found = {name: _numbers(predictions.selected(table, name), chosen) for name in settings.protocols}
+    facts = {"detector": str(folder), "detector_digest": judge.digest, "data": str(data), "data_digest": _digest(table)}
+    atomic.write_json(output / "metrics.json", {**facts, "seed": settings.seed, "protocols": found})
+    Console(width=None if Console().is_terminal else 110).print(_shown(found))
+    print(f"{path}\n{output / 'metrics.json'}")
+
+
+def _question(settings: Settings) -> inference.Question:
+    try:
+        asked = tuple(map(protocols.parse, dict.fromkeys(settings.protocols)))
+    except ValueError as error:
+        raise SetupError(str(error)) from error
+    return inference.Question(asked, settings.views, settings.seed, MAX_PIXELS, BATCH)
+
+
+def _numbers(table: Any, settings: scores.Settings) -> dict[str, Any]:
+    score = {"score": scores.benchmark_score(table, settings)}
+    return scores.summarise(table, settings) | score | scores.breakdown(table, settings)
+
+
+def _digest(table: Any) -> str:
+    """Of the images: the same set has the same digest, wherever it lies."""
+    first = table.drop_duplicates("image_id")
+    lines = first[["image_id", "label", "generator"]].itertuples(index=False)
+    contents = first["sha256"].fillna(first["error"])
+    return digest_of_set((*line, content) for line, content in zip(lines, contents, strict=True))
+
+
+def _shown(found: dict[str, dict[str, Any]]) -> Table:
+    """The numbers that people ask for first; metrics.json has all."""
+    table = Table(title="95 % bootstrap intervals over clusters of images", title_justify="left")
+    for name in ("protocol", "real", "fake", "unreadable", *(name.replace("_", " ") for name in SHOWN)):
+        table.add_column(name)
+    for name, numbers in found.items():
+        counted = (str(numbers[key]) for key in ("n_real", "n_fake", "failed"))
+        table.add_row(name, *counted, *(number(numbers[key]) for key in SHOWN))
+    return table
