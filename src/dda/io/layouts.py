@@ -13,7 +13,7 @@ from dda.io.parquets import parquet
 from dda.io.trees import class_folders, fakes_only, paired, shared_reals
 from dda.io.webdatasets import webdataset
 
-__all__ = ["SHAPES", "LabelledImage", "aligned", "class_folders", "labelled", "own"]
+__all__ = ["SHAPES", "LabelledImage", "aligned", "class_folders", "generated", "labelled", "own"]
 
 Shape = Callable[[Path, Mapping[str, Any]], Iterator[LabelledImage]]
 SHAPES: dict[str, Shape] = {
@@ -67,6 +67,15 @@ def aligned(folder: Path, split: str) -> Iterator[LabelledImage]:
             place = (row[f"{side}_offset"], row[f"{side}_size"])
             path = folder / row["shard"]
             yield LabelledImage(row[f"{side}_name"], row["image_id"], generator, source, label, path, place)
+
+
+def generated(folder: Path) -> Iterator[LabelledImage]:
+    """What the stage generate made of a generator, whose name the folder bears; images of one prompt stay together."""
+    if not folder.is_dir():
+        raise SetupError(f"no images in {folder}: run `dvc repro generate`, which makes them")
+    for path in sorted(folder.glob("*_*.jpg")):
+        prompt, name = path.stem.partition("_")[0], f"{folder.name}/{path.name}"
+        yield LabelledImage(name, f"prompt {prompt}", folder.name, GENERATED, FAKE, path)
 
 
 def _checked(images: Iterator[LabelledImage], folder: Path, looked_for: str) -> Iterator[LabelledImage]:
