@@ -27,6 +27,7 @@ from dda.params import Params
 
 ROOT = Path(__file__).parents[1]
 MAX_PIXELS = 200_000_000
+SAMPLES = 1000
 CLASSES = {
     "real": ["0_real", "nature", "real", "real_RAISE_1k"],
     "fake": ["1_fake", "ai", "fake", "dalle2", "stable-diffusion-1-4", "Janus", "minDALL-E"],
@@ -198,7 +199,7 @@ def mean(wide: Any, labels: Any, metric: Any) -> metrics.Estimate:
     def of_all(drawn_labels: Any, numbers: Any) -> float:
         return float(np.mean([metric(drawn_labels, logits[numbers, column]) for column in range(logits.shape[1])]))
 
-    return metrics.bootstrap(of_all, table, 1000, 0)
+    return metrics.bootstrap(of_all, table, SAMPLES, 0)
 
 
 if __name__ == "__main__":

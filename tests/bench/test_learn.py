@@ -25,7 +25,8 @@ def predictions(way, seed, apart, labels):
 
 
 @pytest.fixture
-def work(tmp_path):
+def work(tmp_path, monkeypatch):
+    monkeypatch.setattr(learn, "SAMPLES", 100)
     with contextlib.chdir(tmp_path):
         yield tmp_path
 
