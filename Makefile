@@ -62,6 +62,8 @@ bench: setup
 	python bench/align.py --photos "$(BENCH_PHOTOS)"
 	python bench/loader.py --photos "$(BENCH_PHOTOS)"
 	python bench/train.py --detector embedded --precision float32 --photos "$(BENCH_PHOTOS)"
+	python bench/evaluate.py --photos "$(BENCH_PHOTOS)"
+	python bench/scores.py
 
 bench-gpu: setup
 	for compile in "" --compile; do \
@@ -71,6 +73,7 @@ bench-gpu: setup
 	for compile in "" --compile; do \
 		python bench/train.py --detector dinov2-l14 --photos "$(BENCH_PHOTOS)" --size 640x480 --n 256 --updates 100 $$compile || exit; \
 	done
+	python bench/evaluate.py --detector dinov2-l14 --precision bfloat16 --batch 128 --photos "$(BENCH_PHOTOS)" --size 640x480 --n 2000
 
 flow: setup
 	python -m flows.pipeline

@@ -53,7 +53,7 @@ def measure(options: argparse.Namespace, photos: list[str], folder: Path) -> Non
     """Both ways in turn, then what asking again costs."""
     judge = judge_of(options.detector, options.precision)
     images = [
-        LabelledImage(str(number), str(number), "some", (REAL, FAKE)[number % 2], Path(path), source="bench")
+        LabelledImage(str(number), str(number), "some", "bench", (REAL, FAKE)[number % 2], Path(path))
         for number, path in enumerate(photos)
     ]
     plain, harness = [], []

@@ -41,7 +41,7 @@ def images(tiles, tmp_path):
         (tmp_path / "set" / name).write_bytes(content)
     names = sorted([*contents, "gone.jpg"])
     return [
-        LabelledImage(name, name, "some", FAKE if number % 2 else REAL, tmp_path / "set" / name, source="here")
+        LabelledImage(name, name, "some", "here", FAKE if number % 2 else REAL, tmp_path / "set" / name)
         for number, name in enumerate(names)
     ]
 
@@ -87,7 +87,7 @@ def test_an_image_that_cannot_be_read_keeps_its_rows_with_the_reason(images, tmp
     bad = table[table["error"].notna()]
     assert set(zip(bad["image_id"], bad["error"], strict=True)) == {
         ("broken.jpg", "no image in a known format"),
-        ("gone.jpg", "cannot be read: No such file or directory"),
+        ("gone.jpg", "not found: there is no file gone.jpg"),
     }
     assert bad["logit"].isna().all()
     assert table[table["error"].isna()]["logit"].notna().all()
@@ -95,7 +95,7 @@ def test_an_image_that_cannot_be_read_keeps_its_rows_with_the_reason(images, tmp
 
 def test_what_a_format_cannot_hold_is_a_row_with_its_reason(tmp_path):
     Image.new("RGB", (17_000, 3)).save(tmp_path / "long.png")
-    long = LabelledImage("long", "long", "some", FAKE, tmp_path / "long.png", source="here")
+    long = LabelledImage("long", "long", "some", "here", FAKE, tmp_path / "long.png")
     table, counts = ask(Brightness(), question("native", "webp-50"), [long], tmp_path)
     assert (counts.judged, counts.failed) == (1, 1)
     assert table["error"].to_list()[1].startswith("webp-50: ")
