@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from dda.core import changes, protocols
+from dda.core.errors import SetupError
 from dda.core.labels import FAKE, REAL
 from dda.core.windows import windows_of
 from dda.io import inference, photos, predictions, tables
@@ -41,7 +42,7 @@ def images(tiles, tmp_path):
         (tmp_path / "set" / name).write_bytes(content)
     names = sorted([*contents, "gone.jpg"])
     return [
-        LabelledImage(name, name, "some", FAKE if number % 2 else REAL, tmp_path / "set" / name, source="here")
+        LabelledImage(name, name, "some", "here", FAKE if number % 2 else REAL, tmp_path / "set" / name)
         for number, name in enumerate(names)
     ]
 
@@ -87,7 +88,7 @@ def test_an_image_that_cannot_be_read_keeps_its_rows_with_the_reason(images, tmp
     bad = table[table["error"].notna()]
     assert set(zip(bad["image_id"], bad["error"], strict=True)) == {
         ("broken.jpg", "no image in a known format"),
-        ("gone.jpg", "cannot be read: No such file or directory"),
+        ("gone.jpg", "not found: there is no file gone.jpg"),
     }
     assert bad["logit"].isna().all()
     assert table[table["error"].isna()]["logit"].notna().all()
@@ -95,7 +96,7 @@ def test_an_image_that_cannot_be_read_keeps_its_rows_with_the_reason(images, tmp
 
 def test_what_a_format_cannot_hold_is_a_row_with_its_reason(tmp_path):
     Image.new("RGB", (17_000, 3)).save(tmp_path / "long.png")
-    long = LabelledImage("long", "long", "some", FAKE, tmp_path / "long.png", source="here")
+    long = LabelledImage("long", "long", "some", "here", FAKE, tmp_path / "long.png")
     table, counts = ask(Brightness(), question("native", "webp-50"), [long], tmp_path)
     assert (counts.judged, counts.failed) == (1, 1)
     assert table["error"].to_list()[1].startswith("webp-50: ")
@@ -118,6 +119,48 @@ def test_the_table_does_not_depend_on_the_batch(images, tmp_path, views):
         for batch in (1, 50)
     )
     assert first.equals(second)
+
+
+# --- a judge that fails
+
+
+class Picky(Brightness):
+    """Gives an answer of the test's instead of a logit, for one window or for all."""
+
+    def __init__(self, answer, only=None):
+        super().__init__()
+        self.answer, self.only = answer, only
+
+    def scores(self, windows):
+        logits = super().scores(windows)
+        return [self.answer if self.only in (None, logit) else logit for logit in logits]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("the detector failed: too dark", "the detector failed: too dark"),
+        (float("nan"), "the detector failed: its score is nan"),
+        (float("-inf"), "the detector failed: its score is -inf"),
+    ],
+    ids=["reason", "nan", "infinite"],
+)
+@pytest.mark.parametrize("views", ["centre", "five"])
+def test_a_window_without_a_logit_leaves_its_image_without_one_and_no_other(images, tmp_path, answer, reason, views):
+    before, _ = ask(Brightness(), question("native", views=views), images, tmp_path / "before")
+    one = float(np.mean(windows_of(pixels_of(images[3]), 100, "centre")[0]))
+    table, counts = ask(Picky(answer, one), question("native", views=views), images, tmp_path)
+    assert table["error"][3] == reason
+    assert counts.failed == 3
+    others = before.index != 3
+    assert table[others].equals(before[others])
+
+
+def test_a_judge_that_gives_no_logit_at_all_is_stopped(images, tmp_path):
+    with pytest.raises(SetupError, match=r"too dark - it gave no logit for any of the first 8"):
+        ask(Picky("the detector failed: too dark"), question("native", batch=8), images, tmp_path)
+    with pytest.raises(SetupError, match=r"its score is nan - it gave no logit for any of the first 2"):
+        ask(Picky(float("nan")), question("native", "jpeg-50"), images[3:4], tmp_path / "few")
 
 
 # --- nothing is asked twice
