@@ -29,7 +29,7 @@ def said(*words):
 
 def test_a_folder_is_judged_without_a_row_or_a_project(own):
     status, out, err = said("detector", "--data", "mine", "--output", "here", "--protocols", "native,jpeg-50")
-    assert (status, "21 images under 2 protocols = 40 judged + 2 unreadable" in out) == (0, True), err
+    assert (status, "21 images under 2 protocols = 40 judged + 2 not judged" in out) == (0, True), err
     table = pd.read_parquet("here/predictions.parquet")
     native = table[(table["protocol"] == "native") & table["error"].isna()]
     metrics = json.loads((own / "here/metrics.json").read_text())["protocols"]
@@ -43,7 +43,7 @@ def test_a_folder_is_judged_without_a_row_or_a_project(own):
 def test_asked_again_nothing_is_judged_again(own):
     said("detector", "--data", "mine")
     _, out, _ = said("detector", "--data", "mine")
-    assert "20 judged (20 of them before) + 1 unreadable" in out
+    assert "20 judged (20 of them before) + 1 not judged" in out
 
 
 def test_a_table_of_paths_and_labels_is_a_set(own):
@@ -51,7 +51,7 @@ def test_a_table_of_paths_and_labels_is_a_set(own):
     rows += [f"mine/fake/Painter/{path.name},fake" for path in (own / "mine/fake/Painter").iterdir()]
     (own / "list.csv").write_text("\n".join(["path,label", *rows, "mine/real/gone.jpg,real"]))
     status, out, err = said("detector", "--data", "list.csv")
-    assert (status, "22 images = 20 judged + 2 unreadable" in out) == (0, True), err
+    assert (status, "22 images = 20 judged + 2 not judged" in out) == (0, True), err
 
 
 @pytest.mark.parametrize(

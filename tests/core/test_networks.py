@@ -9,7 +9,7 @@ from dda import catalog
 from dda.core.errors import SetupError
 from dda.core.networks import adapt, build_network, features_and_logits, logits_of, merge_lora
 
-ROWS = catalog.table("detectors")
+ROWS = {name: row for name, row in catalog.table("detectors").items() if "kind" not in row}
 BY_LORA = [name for name, row in ROWS.items() if row["trains"] == "lora"]
 LORA = ROWS["dinov2-l14"]["lora"]
 TINY = {

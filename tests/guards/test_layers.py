@@ -18,7 +18,11 @@ MAY_IMPORT = {
     "quiet": set(),
     "dda": {"io"},  # dda.Detector, when it is asked for
 }
-SERVICES = ("mlflow", "boto3", "great_expectations", "ray")
+SERVICES = {
+    "mlflow": {"dda.io.tracking", "dda.io.pyfuncs"},  # runs are written by one, models of others read by the other
+    **dict.fromkeys(("boto3", "great_expectations", "ray"), 1),
+}
+BY_NAME = {"dda.io.callables"}  # a function of others, which a row of the catalog names: it is none of ours
 OUTSIDE = {"os", "pathlib", "shutil", "subprocess", "tempfile", "socket", "urllib", "http", "requests", "httpx", "yaml"}
 
 
@@ -75,10 +79,10 @@ def test_an_import_against_the_direction_is_found(name, source, sources, importe
     assert len(wrong_imports(layer_of(name), {**sources, name: source}, imported)) == 1
 
 
-@pytest.mark.parametrize("library", SERVICES)
-def test_a_service_is_imported_in_one_io_module(library, sources, imported):
+@pytest.mark.parametrize(("library", "doors"), SERVICES.items())
+def test_a_service_is_imported_in_one_io_module(library, doors, sources, imported):
     found = importers(library, sources, imported)
-    assert len(found) <= 1
+    assert set(found) <= doors if isinstance(doors, set) else len(found) <= doors
     assert all(name.startswith("dda.io.") for name in found)
 
 
@@ -99,7 +103,7 @@ def test_core_touches_nothing_outside(sources, imported):
 def test_no_module_is_imported_by_a_string(sources):
     """What these guards could not see."""
     ways = ("import_module", "__import__")
-    assert [name for name, source in sources.items() if any(way in source for way in ways)] == []
+    assert {name for name, source in sources.items() if any(way in source for way in ways)} == BY_NAME
 
 
 @pytest.mark.parametrize("package", ["dda.stages", "dda.app", "dda.core", "dda.io", "dda.embedded"])

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from dda.core import changes, protocols
+from dda.core.errors import SetupError
 from dda.core.labels import FAKE, REAL
 from dda.core.windows import windows_of
 from dda.io import inference, photos, predictions, tables
@@ -118,6 +119,48 @@ def test_the_table_does_not_depend_on_the_batch(images, tmp_path, views):
         for batch in (1, 50)
     )
     assert first.equals(second)
+
+
+# --- a judge that fails
+
+
+class Picky(Brightness):
+    """Gives an answer of the test's instead of a logit, for one window or for all."""
+
+    def __init__(self, answer, only=None):
+        super().__init__()
+        self.answer, self.only = answer, only
+
+    def scores(self, windows):
+        logits = super().scores(windows)
+        return [self.answer if self.only in (None, logit) else logit for logit in logits]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("the detector failed: too dark", "the detector failed: too dark"),
+        (float("nan"), "the detector failed: its score is nan"),
+        (float("-inf"), "the detector failed: its score is -inf"),
+    ],
+    ids=["reason", "nan", "infinite"],
+)
+@pytest.mark.parametrize("views", ["centre", "five"])
+def test_a_window_without_a_logit_leaves_its_image_without_one_and_no_other(images, tmp_path, answer, reason, views):
+    before, _ = ask(Brightness(), question("native", views=views), images, tmp_path / "before")
+    one = float(np.mean(windows_of(pixels_of(images[3]), 100, "centre")[0]))
+    table, counts = ask(Picky(answer, one), question("native", views=views), images, tmp_path)
+    assert table["error"][3] == reason
+    assert counts.failed == 3
+    others = before.index != 3
+    assert table[others].equals(before[others])
+
+
+def test_a_judge_that_gives_no_logit_at_all_is_stopped(images, tmp_path):
+    with pytest.raises(SetupError, match=r"too dark - it gave no logit for any of the first 8"):
+        ask(Picky("the detector failed: too dark"), question("native", batch=8), images, tmp_path)
+    with pytest.raises(SetupError, match=r"its score is nan - it gave no logit for any of the first 2"):
+        ask(Picky(float("nan")), question("native", "jpeg-50"), images[3:4], tmp_path / "few")
 
 
 # --- nothing is asked twice

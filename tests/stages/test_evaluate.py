@@ -6,7 +6,7 @@ from PIL import Image
 from dda.app import detect
 from dda.core.errors import SetupError
 from dda.io import tables
-from dda.stages import evaluate
+from dda.stages import evaluate, train
 
 
 def predictions(params, benchmark, protocol="native"):
@@ -87,7 +87,7 @@ def test_generated_images_that_are_not_there_are_told(copied_line):
 def test_a_second_protocol_judges_only_what_is_new(copied_line, capsys):
     more = copied_line.evaluate.model_copy(update={"protocols": ("native", "webp-50")})
     evaluate.run(copied_line.model_copy(update={"evaluate": more}), "embedded", "aligned-tiny")
-    assert "10 images under 2 protocols = 20 judged (10 of them before) + 0 unreadable" in capsys.readouterr().out
+    assert "10 images under 2 protocols = 20 judged (10 of them before) + 0 not judged" in capsys.readouterr().out
 
 
 def test_formats_that_cannot_train_can_still_be_judged(folder_benchmark, tiles):
@@ -98,6 +98,24 @@ def test_formats_that_cannot_train_can_still_be_judged(folder_benchmark, tiles):
     photo.convert("P").save(root / "c.gif")
     evaluate.run(folder_benchmark, "embedded", "own")
     assert predictions(folder_benchmark, "own")["error"].notna().sum() == 1
+
+
+def test_the_metadata_of_aligned_pairs_tell_nothing_and_those_of_a_folder_with_two_formats_everything(
+    folder_benchmark,
+):
+    train.run(folder_benchmark, "metadata")
+    fakes = folder_benchmark.paths.benchmarks / "own/SomeGenerator/fake"
+    for path in sorted(fakes.glob("*-tile*.jpg")):
+        Image.open(path).save(path.with_suffix(".png"))
+        path.unlink()
+    signs = {}
+    for benchmark in ("aligned-tiny", "own"):
+        evaluate.run(folder_benchmark, "metadata", benchmark)
+        table = tables.read(folder_benchmark.paths.predictions / f"metadata/{benchmark}.parquet").dropna(subset="logit")
+        native = table[table["protocol"] == "native"]
+        signs[benchmark] = set(zip(native["label"], native["logit"] > 0, strict=True))
+        assert set(table[table["protocol"] == "all-q96"]["logit"]) == {0.0}
+    assert signs == {"aligned-tiny": {(0, False), (1, False)}, "own": {(0, False), (1, True)}}
 
 
 def test_an_unknown_benchmark_is_named_with_its_nearest(line):

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from dda.core import protocols, scores
 from dda.core.errors import SetupError
-from dda.io import atomic, inference, layouts, predictions, tables
-from dda.io.detectors import Detector
+from dda.io import atomic, inference, judges, layouts, predictions, tables
+from dda.io.detectors import described
 from dda.io.images import digest_of_set
 from dda.io.page import shown as number
 from dda.io.progress import shown
@@ -38,13 +38,13 @@ def run(folder: Path, data: Path, output: Path, settings: Settings) -> None:
     """
     asked = _question(settings)
     images = list(layouts.own(data))
-    judge = Detector.load(folder, precision=settings.precision)
+    judge = judges.load(folder, settings.precision)
     path = output / "predictions.parquet"
     parts = predictions.Parts(output / "unfinished", path)
     with shown(f"evaluate {folder.name} on {data.name}", len(images) * len(asked.protocols), "images") as advance:
-        counts = inference.run(judge, asked, images, parts, advance)
+        counts = judges.run(judge, asked, images, parts, advance)
     print(counts.told(f"{folder.name} on {data}", len(images), len(asked.protocols)))
-    calibration = judge.description["calibration"]
+    calibration = described(folder)["calibration"]
     chosen = scores.Settings(settings.samples, settings.seed, calibration["temperature"], calibration["thresholds"])
     table = tables.read(path)
     found = {name: _numbers(predictions.selected(table, name), chosen) for name in settings.protocols}

@@ -1,6 +1,6 @@
 """What protocols do to images: each step takes a picture in RGB, a generator of its own, and the step's numbers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -27,7 +27,19 @@ def apply(steps: Iterable[Step], pixels: Pixels, name: str, seed: int) -> Pixels
     return np.asarray(picture)
 
 
-def _drawn(random: np.random.Generator, low: float, high: float | None) -> float:
+def saved_as(steps: Sequence[Step], name: str, seed: int) -> tuple[str, int] | None:
+    """`JPEG` or `WEBP`, and the quality, where the last of these steps saves the image; else None: bare pixels.
+
+    With what `apply` draws for the same name and seed.
+    """
+    if not steps or steps[-1][0] not in ("jpeg", "webp"):
+        return None
+    step, values = steps[-1]
+    random = generator(seed, "protocol", name, str(len(steps) - 1))
+    return step.upper(), round(_drawn(random, *values))
+
+
+def _drawn(random: np.random.Generator, low: float, high: float | None = None) -> float:
     """Evenly between two numbers, or the only one."""
     return low if high is None else random.uniform(low, high)
 

@@ -9,6 +9,8 @@ from dda.core.labels import FAKE, REAL
 
 LABELS = {"real": REAL, "fake": FAKE}
 ABSENT = object()
+Rules = Mapping[str, tuple[Callable[[Any], bool], str]]
+"""By a dotted place: whether a value holds there, and in words what is allowed."""
 
 
 def describe(name: str, row: Mapping[str, Any], made_by: str) -> dict[str, Any]:
@@ -25,12 +27,13 @@ def describe(name: str, row: Mapping[str, Any], made_by: str) -> dict[str, Any]:
     }
 
 
-def check(description: Any) -> None:
-    """Raise SetupError that names every place where a description is not what a detector needs."""
-    found = {place: _at(description, place) for place in RULES}
+def check(description: Any, rules: Rules | None = None) -> None:
+    """Raise SetupError that names every place where a description breaks these rules: those of our networks."""
+    rules = RULES if rules is None else rules
+    found = {place: _at(description, place) for place in rules}
     wrong = [
         f"{place} is {'missing' if found[place] is ABSENT else repr(found[place])}, it must be {allowed}"
-        for place, (holds, allowed) in RULES.items()
+        for place, (holds, allowed) in rules.items()
         if found[place] is ABSENT or not holds(found[place])
     ]
     if wrong:
@@ -47,22 +50,23 @@ def _at(description: Any, place: str) -> Any:
     return value
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value of a description is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _are_colours(value: Any, above: float) -> bool:
-    return isinstance(value, list) and len(value) == 3 and all(_is_number(one) and one > above for one in value)
+    return isinstance(value, list) and len(value) == 3 and all(is_number(one) and one > above for one in value)
 
 
 def _are_thresholds(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     rates = [rate for rate in value if rate.replace(".", "", 1).isdigit() and 0 < float(rate) < 1]
-    return len(rates) == len(value) and all(map(_is_number, value.values()))
+    return len(rates) == len(value) and all(map(is_number, value.values()))
 
 
-RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+RULES: Rules = {
     "name": (lambda value: isinstance(value, str), "a name"),
     "architecture.backbone": (lambda value: isinstance(value, str), "the name of a network of timm"),
     "architecture.options": (lambda value: isinstance(value, dict), "an object of that network's options"),
@@ -73,7 +77,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "preprocessing.std": (lambda value: _are_colours(value, 0), "three numbers above 0"),
     "labels": (lambda value: value == LABELS, str(LABELS)),
     "calibration.temperature": (
-        lambda value: value is None or (_is_number(value) and value > 0),
+        lambda value: value is None or (is_number(value) and value > 0),
         "a number above 0, or null",
     ),
     "calibration.thresholds": (_are_thresholds, "logits by their rate of false positives, such as {'0.01': 2.3}"),

@@ -23,6 +23,20 @@ def detector_card(description: Description) -> str:
     return "\n\n".join([_front_matter(description), _summary(description), *told]) + "\n"
 
 
+def kind_card(description: Description) -> str:
+    """The card of a detector that was not trained here, from its description by core.kinds."""
+    row = description["row"]
+    said = "\n".join(f"- {name}: {_shown(value)}" for name, value in row.items() if name not in ("kind", "licence"))
+    sections = {
+        "What it is": f"{KINDS[row['kind']]}\n\n{said}",
+        "Calibration": _calibration(description["calibration"]),
+        "Licence": f"{description['licence']}. No licence is granted here that others would have to give.",
+    }
+    told = [f"## {title}\n\n{text.strip()}" for title, text in sections.items()]
+    head = f"# Detector {description['name']}\n\nNot trained here; put in place by {description['made_by']}."
+    return "\n\n".join([head, *told]) + "\n"
+
+
 def _front_matter(description: Description) -> str:
     """What Hugging Face reads of a model."""
     licence, backbone = description["licence"], description["architecture"]["backbone"]
@@ -136,6 +150,14 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+KINDS = {
+    "onnx": "An ONNX file of others, run by onnxruntime.",
+    "pyfunc": "A model of others in MLflow's own form.",
+    "callable": "A Python function of others; nothing of it lies here.",
+    "rigid": "RIGID (arXiv:2405.20112): how much the frozen features of a network move under a little noise.",
+    "metadata": "A baseline that sees no pixel. It is fitted on the very benchmark that it judges, out of fold: what "
+    "anybody gets there from the files alone. It is no detector of generated images.",
+}
 LIMITS = """\
 - It has learnt the traces of the VAEs above. Of other generators, and of edits, it may know nothing.
 - Screenshots, social media and strong compression wipe out traces. Of large images it sees the centre only.

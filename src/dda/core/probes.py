@@ -92,6 +92,26 @@ def encoded(facts: Sequence[Facts]) -> Values:
     return np.stack(columns, axis=1)
 
 
+def out_of_fold(
+    values: Values, labels: Values, groups: Sequence[str], seed: int, class_weight: str | None = None
+) -> Values:
+    """Logits (N,) of "fake" by a logistic regression on numbers (N, K), each fitted without the image's own fold.
+
+    No group lies in two folds. Rounded, so that equal numbers are equally fake. `class_weight` is scikit-learn's.
+    Raises ValueError where there are too few groups, or a fold leaves one class only to fit.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    folds = StratifiedGroupKFold(min(FOLDS, len(set(groups))), shuffle=True, random_state=seed)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, class_weight=class_weight))
+    scores = cross_val_predict(model, values, labels, groups=groups, cv=folds, method="decision_function")
+    logits: Values = np.round(scores, 9)
+    return logits
+
+
 def probe(real: Values, fake: Values, groups: Sequence[Sequence[str]], samples: int, seed: int) -> Estimate:
     """How well numbers of reals (N, K) and of fakes (M, K) separate them: AUROC out of fold, 0.5 is chance.
 
@@ -99,18 +119,12 @@ def probe(real: Values, fake: Values, groups: Sequence[Sequence[str]], samples: 
     whole groups. Raises ValueError where there are fewer than two groups.
     """
     import pandas as pd
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     values = np.concatenate([real, fake])
     labels = np.repeat([REAL, FAKE], [len(real), len(fake)])
     names = np.concatenate([np.asarray(side, dtype=str) for side in groups])
-    folds = StratifiedGroupKFold(min(FOLDS, len(set(names))), shuffle=True, random_state=seed)
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    scores = cross_val_predict(model, values, labels, groups=names, cv=folds, method="decision_function")
-    table = pd.DataFrame({"label": labels, "logit": np.round(scores, 9), "cluster": names})
+    logits = out_of_fold(values, labels, names.tolist(), seed)
+    table = pd.DataFrame({"label": labels, "logit": logits, "cluster": names})
     return bootstrap(auroc, table, samples, seed)
 
 

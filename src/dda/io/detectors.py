@@ -64,7 +64,7 @@ class Detector:
         """
         folder = Path(folder)
         description = _described(folder)
-        network = _network(folder, description)
+        network = network_of(folder, description)
         device = device or best()
         return cls(network.to(device).eval(), description, device, precision)
 
@@ -132,8 +132,13 @@ def save(folder: Path, network: Any, description: Mapping[str, Any], card: str) 
     (folder / DESCRIPTION).unlink(missing_ok=True)  # never an old description beside new weights
     write_text(folder / CARD, card)
     _save_adapter(folder / ADAPTER, network)
+    write_json(folder / DESCRIPTION, {**description, "weights_sha256": save_weights(folder, network)})
+
+
+def save_weights(folder: Path, network: Any) -> str:
+    """Write all weights of a network, adapters added in, as a detector's folder holds them; their sha256."""
     _save_tensors(folder / WEIGHTS, merge_lora(network).state_dict())
-    write_json(folder / DESCRIPTION, {**description, "weights_sha256": _sha256(folder / WEIGHTS)})
+    return sha256_of(folder / WEIGHTS)
 
 
 def _save_adapter(folder: Path, network: Any) -> None:
@@ -160,25 +165,40 @@ def _save_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _described(folder: Path) -> dict[str, Any]:
-    """The description in a folder, checked."""
+def described(folder: Path) -> dict[str, Any]:
+    """The description in a folder, as it stands there. Raises SetupError where there is none that can be read."""
     path = folder / DESCRIPTION
     if not path.is_file():
         raise SetupError(f"no detector in {folder}: run `dvc repro train`, or name a folder that holds {DESCRIPTION}")
     try:
-        description: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        descriptions.check(description)
-    except (ValueError, SetupError) as error:
+        description = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
         raise SetupError(f"{path} describes no detector: {error}") from error
+    if not isinstance(description, dict):
+        raise SetupError(f"{path} describes no detector: it is no JSON object")
     return description
 
 
-def _network(folder: Path, description: Mapping[str, Any]) -> Any:
+def _described(folder: Path) -> dict[str, Any]:
+    """The description of a network in a folder, checked."""
+    description = described(folder)
+    if "kind" in description:
+        told = f"{folder} holds a detector of kind {description['kind']!r}, and no network with weights of its own"
+        raise SetupError(f"{told}: judge sets of images with it by `dda evaluate`")
+    try:
+        descriptions.check(description)
+    except SetupError as error:
+        raise SetupError(f"{folder / DESCRIPTION} describes no detector: {error}") from error
+    return description
+
+
+def network_of(folder: Path, description: Mapping[str, Any]) -> Any:
     """The network of a folder with its weights, on the CPU."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -189,7 +209,7 @@ def _network(folder: Path, description: Mapping[str, Any]) -> Any:
         raise SetupError(f"{folder / DESCRIPTION} describes no detector: {error}") from error
     try:
         digest = description.get("weights_sha256")
-        if digest and digest != _sha256(folder / WEIGHTS):
+        if digest and digest != sha256_of(folder / WEIGHTS):
             told = f"{folder / WEIGHTS} is not the file that {DESCRIPTION} describes: its sha256 is another one"
             raise SetupError(f"{told}. Get or make the detector again")
         network.load_state_dict(load_file(folder / WEIGHTS))

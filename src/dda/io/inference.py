@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dda.core import changes, windows
+from dda.core.errors import SetupError
 from dda.core.labels import FAKE, REAL
 from dda.core.protocols import Protocol, Step
 from dda.io import devices, photos, shards
+from dda.io.foreign import FAILED
 from dda.io.layouts import LabelledImage
 from dda.io.predictions import Known, Parts, Row
 from dda.io.threads import ahead
@@ -26,6 +28,8 @@ HELD_VIEWS = 64
 """Views of one image at once in memory: an image whose protocols take more is decoded again for the next ones."""
 KEPT_S, KEPT_ROWS = 30.0, 50_000
 """A part of the table is written so often."""
+HOPELESS = 8
+"""A detector that fails on so many images, and never gave a logit, is stopped."""
 
 
 class Judge(Interface):
@@ -38,8 +42,8 @@ class Judge(Interface):
     def windows(self, pixels: Pixels, views: str) -> list[Pixels]:
         """What `scores` wants to see of an image, RGB uint8 (H, W, 3)."""
 
-    def scores(self, windows: Sequence[Pixels]) -> list[float]:
-        """A logit for each, above 0 for "fake"."""
+    def scores(self, windows: Sequence[Pixels]) -> Sequence[float | str]:
+        """A logit for each, above 0 for "fake", or why there is none, in words that begin with foreign.FAILED."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Counts:
         """What became of the images, in a sentence whose counts add up."""
         under = "" if n_protocols == 1 else f" under {n_protocols} protocols"
         kept = f" ({self.known} of them before)" if self.known else ""
-        return f"{name}: {n_images} images{under} = {self.judged} judged{kept} + {self.failed} unreadable"
+        return f"{name}: {n_images} images{under} = {self.judged} judged{kept} + {self.failed} not judged"
 
 
 def run(
@@ -85,11 +89,14 @@ def run(
     parts: Parts,
     advance: Callable[[int], None],
 ) -> Counts:
-    """Write the table of all images. `advance` hears of rows."""
+    """Write the table of all images. `advance` hears of rows.
+
+    An image on which the judge fails keeps its rows, with the reason. Raises SetupError where it fails on all.
+    """
     session = Session(judge, question, parts.known(question.inferences(judge).values()))
     rows: list[Row] = []
     counts, last = Counts(), time.monotonic()
-    for new in session.rows(images, devices.cores()):
+    for new in session.hopeful(session.rows(images, devices.cores())):
         rows += new
         advance(len(new))
         counts += session.counts(new)
@@ -143,6 +150,19 @@ class Session:
                     yield self._answered(waiting)
                     waiting, n_views = [], 0
         yield self._answered(waiting)
+
+    def hopeful(self, groups: Iterable[list[Row]]) -> Iterator[list[Row]]:
+        """The same rows. Raises SetupError once it is clear that the judge gives no logit at all."""
+        heard, reasons = bool(self.known), list[str]()
+        for rows in groups:
+            heard = heard or any(row.get("logit") is not None for row in rows)
+            reasons += [row["error"] for row in rows if (row["error"] or "").startswith(FAILED)]
+            if not heard and len(reasons) >= HOPELESS:
+                break
+            yield rows
+        if not heard and reasons:
+            told = f"it gave no logit for any of the first {len(reasons)}"
+            raise SetupError(f"{reasons[0]} - {told}: mend the detector, or what its row says of it")
 
     def counts(self, rows: list[Row]) -> Counts:
         """What became of rows."""
@@ -201,18 +221,25 @@ class Session:
         size = self.question.batch
         scores = iter([score for n in range(0, len(seen), size) for score in self.judge.scores(seen[n : n + size])])
         for asked in waiting:
-            logits = {
-                inference: math.fsum(next(scores) for _ in views) / len(views)
-                for inference, views in asked.views.items()
-            }
+            found = {inference: _pooled([next(scores) for _ in views]) for inference, views in asked.views.items()}
             for row in asked.rows:
                 if row["error"] is None:
-                    self._answer(row, logits)
+                    self._answer(row, found)
         return [row for asked in waiting for row in asked.rows]
 
-    def _answer(self, row: Row, logits: dict[str, float]) -> None:
+    def _answer(self, row: Row, found: dict[str, float | str]) -> None:
         before: Any = self._before(row)
         if before:
             row["logit"], row["width"], row["height"] = before
+        elif isinstance(answer := found[row["inference"]], str):
+            row["error"] = answer
         else:
-            row["logit"] = logits[row["inference"]]
+            row["logit"] = answer
+
+
+def _pooled(scores: Sequence[float | str]) -> float | str:
+    """The mean of an image's logits; why there is none, where one of them is a reason, or no finite number."""
+    logits = [score for score in scores if not isinstance(score, str)]
+    reasons = [score for score in scores if isinstance(score, str)]
+    reasons += [f"{FAILED}its score is {logit}" for logit in logits if not math.isfinite(logit)]
+    return reasons[0] if reasons else math.fsum(logits) / len(logits)

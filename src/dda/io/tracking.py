@@ -43,7 +43,7 @@ def shown_uri() -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="")) if "@" in parts.netloc else uri
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """An error's words without the name and password that the store's address may hold."""
     known, _, _ = urlsplit(store_uri()).netloc.rpartition("@")
     return str(error).replace(f"{known}@", "") if known else str(error)
@@ -112,7 +112,7 @@ class Run:
         try:
             send()
         except Exception as error:  # whatever a remote store may answer, training goes on
-            log.warning("MLflow does not answer, the rest is only in the log on disk: %s", _said(error))
+            log.warning("MLflow does not answer, the rest is only in the log on disk: %s", said(error))
             self.client = None
 
 
@@ -152,7 +152,7 @@ def _start(described: Description, run_id: str) -> Run:
         client.log_batch(started.run_id, params=params)
         client.log_inputs(started.run_id, datasets=[_dataset(*item) for item in described.data.items()])
     except Exception as error:  # a store that is away or damaged must not stop the training
-        log.warning("MLflow store %s is not usable, the run is only logged on disk: %s", shown_uri(), _said(error))
+        log.warning("MLflow store %s is not usable, the run is only logged on disk: %s", shown_uri(), said(error))
         started.close("FAILED")
         return silent()
     return started

@@ -5,8 +5,7 @@ from typing import Any
 from dda import catalog
 from dda.core import protocols
 from dda.core.errors import SetupError, did_you_mean
-from dda.io import inference, layouts, predictions
-from dda.io.detectors import Detector
+from dda.io import inference, judges, layouts, predictions
 from dda.io.progress import shown
 from dda.params import Params
 from dda.params.sections import Evaluate
@@ -23,11 +22,11 @@ def run(params: Params, detector: str, benchmark: str) -> None:
     if not images:
         raise SetupError(f"benchmark {benchmark!r} holds no image")
     settings = params.evaluate
-    judge = Detector.load(params.paths.detectors / detector, precision=settings.precision)
+    judge = judges.load(params.paths.detectors / detector, settings.precision)
     path = predictions.path_of(params.paths.predictions, detector, benchmark)
     parts = predictions.Parts(params.paths.checkpoints / "predictions" / detector / benchmark, path)
     with shown(f"evaluate {detector} on {benchmark}", len(images) * len(settings.protocols), "images") as advance:
-        counts = inference.run(judge, question(settings), images, parts, advance)
+        counts = judges.run(judge, question(settings), images, parts, advance)
     print(counts.told(f"{detector} on {benchmark}", len(images), len(settings.protocols)))
 
 

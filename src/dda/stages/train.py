@@ -1,4 +1,7 @@
-"""aligned pairs -> detector: weights, description, card and log in a folder of its own.    dda train embedded"""
+"""aligned pairs -> detector: weights, description, card and log in a folder of its own.    dda train embedded
+
+A detector of a `kind` (core.kinds) learns nothing and is put in place: docs/other-detectors.md.
+"""
 
 import platform
 import sys
@@ -12,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dda import __version__, catalog
-from dda.core import calibration, descriptions, model_card, sampling
+from dda.core import calibration, descriptions, kinds, model_card, sampling
 from dda.io import (
     atomic,
     detectors,
@@ -20,6 +23,7 @@ from dda.io import (
     launch,
     loader,
     pairs,
+    placing,
     plots,
     resume,
     shards,
@@ -111,7 +115,10 @@ def run(params: Params, detector: str) -> None:
     An interrupted run goes on from its last state.
     """
     job = Job(params, detector)
-    job.row  # noqa: B018 - a detector that nobody knows is told here, and not by every process
+    if "kind" in job.row:
+        description = kinds.describe(detector, job.row, f"dda {__version__}")
+        print(placing.place(description, job.output, job.folders))
+        return
     launch.run(work, (job,), launch.count(params.train.machine.processes))
 
 
