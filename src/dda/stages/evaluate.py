@@ -5,7 +5,7 @@ from typing import Any
 from dda import catalog
 from dda.core import protocols
 from dda.core.errors import SetupError, did_you_mean
-from dda.io import inference, layouts, predictions
+from dda.io import inference, layouts, predictions, worst
 from dda.io.detectors import Detector
 from dda.io.progress import shown
 from dda.params import Params
@@ -28,6 +28,7 @@ def run(params: Params, detector: str, benchmark: str) -> None:
     parts = predictions.Parts(params.paths.checkpoints / "predictions" / detector / benchmark, path)
     with shown(f"evaluate {detector} on {benchmark}", len(images) * len(settings.protocols), "images") as advance:
         counts = inference.run(judge, question(settings), images, parts, advance)
+    worst.write(path, images, settings.max_pixels)
     print(told(f"{detector} on {benchmark}", len(images), settings, counts))
 
 
