@@ -27,6 +27,7 @@ NAMES = {
     "acer": "ACER",
 }
 COUNTS = {"n_real": "real", "n_fake": "fake", "failed": "unreadable"}
+NO_NUMBER = "the detector's score is not a number"
 FEWER = ("balanced_accuracy", "auroc", "accuracy_real", "accuracy_fake", "average_precision", "tpr_at_fpr_0.05")
 PARTS = {
     "generators": ("by generator", "generator", FEWER),
@@ -54,6 +55,7 @@ def write(path: Path, subject: Subject, found: Sequence[Findings]) -> None:
         "known_bad": subject.known_bad,
         "compared": subject.compared,
         "detectors": [_detector(one) for one in found],
+        "results": results(found),
         "has_worst": any(rows for one in found for rows in one.worst.values()),
         "unreadable": unreadable(found),
         "names": columns(summaries),
@@ -76,6 +78,16 @@ def _detector(found: Findings) -> dict[str, Any]:
     }
 
 
+def results(found: Sequence[Findings]) -> dict[str, Mapping[str, Any]]:
+    """Summaries of the protocols that have tables by generator: as they are, and as the paper has them."""
+    return {
+        f"{one.detector}, {protocol}": summary
+        for one in found
+        for protocol, summary in one.summaries.items()
+        if "generators" in summary
+    }
+
+
 def columns(summaries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Titles of every number that these summaries have, by name; those at own thresholds behind the plain ones."""
     known = list(dict.fromkeys(name for summary in summaries for name in summary))
@@ -84,7 +96,7 @@ def columns(summaries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     for name in known:
         metric, _, rate = name.partition("_at_fpr_")
         if rate and metric in ("balanced_accuracy", "accuracy_real", "accuracy_fake"):
-            own[name] = f"{NAMES[metric]}, own threshold {float(rate):.0%} FPR"
+            own[name] = f"{NAMES[metric]} at own threshold, {float(rate):.0%}"
     return {**plain, **own, **COUNTS}
 
 
@@ -100,7 +112,7 @@ def parts(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = []
     for key, (title, head, names) in PARTS.items():
         if summary[key]:
-            titled = {name: NAMES.get(name, name.replace("_", " ")) for name in names} | COUNTS
+            titled = COUNTS | {name: NAMES.get(name, name.replace("_", " ")) for name in names}
             found.append({"title": title, "head": head, "names": titled, "rows": summary[key]})
     return found
 
@@ -110,8 +122,8 @@ def unreadable(found: Sequence[Findings]) -> list[dict[str, str]]:
     reasons: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for one in found:
         for protocol, table in one.tables.items():
-            for row in records(table[table["error"].notna()][["image_id", "error"]]):
-                reasons.setdefault((row["image_id"], row["error"]), []).append((one.detector, protocol))
+            for row in records(table[table["logit"].isna()][["image_id", "error"]]):
+                reasons.setdefault((row["image_id"], row["error"] or NO_NUMBER), []).append((one.detector, protocol))
     everywhere = [(one.detector, protocol) for one in found for protocol in one.tables]
     return [
         {"image": image, "reason": reason, "where": "everywhere" if places == everywhere else _places(places)}

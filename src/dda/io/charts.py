@@ -67,7 +67,7 @@ def robustness(curves: Mapping[str, Sequence[Columns]], as_is: Mapping[str, Sequ
         for point in as_is.get(name, ()):
             axis.axhline(point["value"], linestyle=STYLES[point["metric"]], color=colour, linewidth=0.6, alpha=0.7)
     axis.set(xlabel=label, ylim=(0, 1.02))
-    axis.legend(loc="lower right", fontsize=7)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=7, frameon=False)
     return _png(figure)
 
 
@@ -88,7 +88,7 @@ def chains(curves: Mapping[str, Sequence[Columns]]) -> bytes:
                     values, rows, marker, ms=4, color=colour, mfc="white" if marker == "D" else colour, label=told
                 )
     axis.set(yticks=range(len(names)), yticklabels=names, xlim=(0, 1.02), ylim=(len(names) - 0.5, -0.5))
-    axis.legend(fontsize=7, loc="lower left")
+    figure.legend(loc="outside lower center", ncols=2, fontsize=7, frameon=False)
     return _png(figure)
 
 

@@ -26,7 +26,9 @@ def write(folder: Path, found: Iterable[Findings]) -> None:
             rows[name] += _rows(one.name, curves.get(name, {}))
         rows["scores"] += _scores(one.name, curves.get("scores", {}))
         points = one.robustness()
-        rows["robustness"] += [{"series": f"{one.name}, {point['metric']}", **point} for point in points]
+        rows["robustness"] += [
+            {"series": f"{one.name}, {point['family']}, {point['metric']}", **point} for point in points
+        ]
     for name, columns in COLUMNS.items():
         write_text(folder / f"{name}.csv", _text(columns, rows[name]))
 

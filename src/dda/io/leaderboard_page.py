@@ -58,9 +58,9 @@ def markdown(table: Mapping[str, Any]) -> Iterator[str]:
     columns = table["columns"]
     yield "# Leaderboard"
     yield ""
-    yield "Percent. Mean over generators of the balanced accuracy at probability 0.5 (of the share of fakes found, where"
-    yield "a set has no reals) ± standard deviation over generators (ddof 1), and in brackets the 95 % bootstrap interval"
-    yield "of that mean. A dash: nobody has judged it."
+    yield "Percent. Mean over generators of the balanced accuracy at probability 0.5 (of the share of fakes found,"
+    yield "where a set has no reals) ± standard deviation over generators (ddof 1), and in brackets the 95 % bootstrap"
+    yield "interval of that mean. A dash: nobody has judged it."
     yield ""
     yield from _lines(
         [
