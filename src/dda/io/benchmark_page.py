@@ -89,8 +89,8 @@ def results(found: Sequence[Findings]) -> dict[str, Mapping[str, Any]]:
 
 
 def columns(summaries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Titles of every number that these summaries have, by name; those at own thresholds behind the plain ones."""
-    known = list(dict.fromkeys(name for summary in summaries for name in summary))
+    """Titles of every number that any summary has, by name; those at own thresholds behind the plain ones."""
+    known = list(dict.fromkeys(name for summary in summaries for name, found in summary.items() if found is not None))
     plain = {name: title for name, title in NAMES.items() if name in known}
     own = {}
     for name in known:
