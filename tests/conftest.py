@@ -107,6 +107,22 @@ def copied_line(finished, tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def reported(finished, tmp_path_factory):
+    """The parameters of a copy of that project whose report covers GenImage: a small table under four protocols."""
+    from tests import judged
+
+    folder = tmp_path_factory.mktemp("reported") / "copy"
+    shutil.copytree(finished, folder)
+    params = write_project(folder, {}, evaluate={"benchmarks": ["genimage"]})
+    with contextlib.chdir(folder):
+        judged.write_benchmark(params, "embedded", "genimage")
+        from dda.stages import report
+
+        report.run(params)
+    return params, folder
+
+
+@pytest.fixture(scope="session")
 def rclone_store(tmp_path_factory):
     """A store on the disk that checks keys, for all tests; each uses a prefix of its own."""
     with stores.rclone(tmp_path_factory.mktemp("store") / "data") as running:

@@ -5,7 +5,7 @@ from PIL import Image
 
 from dda.app import detect
 from dda.core.errors import SetupError
-from dda.io import tables
+from dda.io import tables, worst
 from dda.stages import evaluate, train
 
 
@@ -128,3 +128,15 @@ def test_an_unknown_benchmark_is_named_with_its_nearest(line):
 def test_a_missing_detector_says_what_to_do(line):
     with pytest.raises(SetupError, match=r"no detector in .*: run `dvc repro train`"):
         evaluate.run(line, "dinov2-l14", "aligned-tiny")
+
+
+def test_the_worst_mistakes_are_kept_as_small_pictures(folder_benchmark):
+    evaluate.run(folder_benchmark, "embedded", "own")
+    kept = worst.read(folder_benchmark.paths.predictions / "embedded/own.parquet")
+    rows = [row for rows in kept.values() for row in rows]
+    table = predictions(folder_benchmark, "own").set_index("image_id")
+    assert rows
+    for row in rows:
+        assert row["logit"] == table.loc[row["image_id"], "logit"]
+        assert (row["logit"] > 0) != bool(table.loc[row["image_id"], "label"])
+        assert max(Image.open(BytesIO(row["picture"])).size) <= worst.LONGER_SIDE_PX

@@ -1,10 +1,10 @@
 """HTML pages, self-contained: every picture lies inside the file."""
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dda.core.metrics import Estimate
 from dda.io.atomic import write_text
 
 MAGIC = {b"\xff\xd8": "jpeg", b"\x89P": "png"}
@@ -20,9 +20,12 @@ def render(template: str, path: Path, content: dict[str, Any]) -> None:
     write_text(path, environment.get_template(template).render(**content))
 
 
-def shown(estimate: dict[str, float] | None) -> str:
-    """A number with its interval, or a dash where there is none."""
-    return str(Estimate(**estimate)) if estimate else "-"
+def shown(estimate: Mapping[str, Any] | None) -> str:
+    """A number with its interval, where it has one; a dash where there is no number."""
+    if not estimate:
+        return "-"
+    ends = "" if estimate["low"] is None else f" [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+    return f"{estimate['value']:.3f}{ends}"
 
 
 def data_address(picture: bytes | Path) -> str:

@@ -13,6 +13,7 @@ from dda.io.atomic import whole
 Scores = Mapping[str, tuple[Any, Any]]
 """Labels and logits by the name of what was judged."""
 REAL_COLOUR, FAKE_COLOUR = "#2b6cb0", "#c05621"
+MAX_COLUMNS = 3
 
 
 def roc(path: Path, scores: Scores) -> None:
@@ -37,8 +38,6 @@ def roc(path: Path, scores: Scores) -> None:
 
 def score_histograms(path: Path, scores: Scores) -> None:
     """How the logits of real and fake images are spread, one panel per name."""
-    import numpy as np
-
     figure, axes = _figure(len(scores))
     for axis, (name, (labels, logits)) in zip(axes, scores.items(), strict=True):
         edges = np.linspace(logits.min(), logits.max(), 21)
@@ -118,8 +117,6 @@ def difference(real: Any, fake: Any, gain: float) -> Any:
 
     Of images that differ in size, the part that both have.
     """
-    import numpy as np
-
     height, width = (min(sides) for sides in zip(real.shape[:2], fake.shape[:2], strict=True))
     real, fake = real[:height, :width], fake[:height, :width]
     amplified = (fake.astype(np.float32) - real.astype(np.float32)) * gain
@@ -127,15 +124,20 @@ def difference(real: Any, fake: Any, gain: float) -> Any:
 
 
 def _figure(panels: int) -> tuple[Any, Any]:
+    """A figure and its panels, at most MAX_COLUMNS beside one another."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2 * panels, 4.2), layout="constrained")
+    n_columns = min(panels, MAX_COLUMNS)
+    n_rows = -(-panels // MAX_COLUMNS)
+    figure = Figure(figsize=(5.2 * n_columns, 4.2 * n_rows), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, panels, squeeze=False)[0]
-    for axis in axes:
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axis in axes[:panels]:
         axis.grid(alpha=0.3)
-    return figure, axes
+    for axis in axes[panels:]:
+        axis.remove()
+    return figure, axes[:panels]
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -117,10 +117,14 @@ class Run:
 
 
 @contextmanager
-def run(described: Description, run_id: str = "") -> Iterator[Run]:
-    """A run, or one that was interrupted (`run_id`) and goes on. Ends FAILED where the block fails."""
+def run(described: Description, run_id: str = "", watched: bool = True) -> Iterator[Run]:
+    """A run, or one that was interrupted (`run_id`) and goes on. Ends FAILED where the block fails.
+
+    `watched`: whether it notes what the machine is busy with.
+    """
     started = _start(described, run_id)
-    started.watch_machine()
+    if watched:
+        started.watch_machine()
     try:
         yield started
     except KeyboardInterrupt:
