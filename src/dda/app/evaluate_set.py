@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from dda.core import protocols, scores
@@ -82,5 +83,5 @@ def _shown(found: dict[str, dict[str, Any]]) -> Table:
         table.add_column(name)
     for name, numbers in found.items():
         counted = (str(numbers[key]) for key in ("n_real", "n_fake", "failed"))
-        table.add_row(name, *counted, *(number(numbers[key]) for key in SHOWN))
+        table.add_row(name, *counted, *(escape(number(numbers[key])) for key in SHOWN))
     return table

@@ -5,11 +5,13 @@ from functools import partial
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from dda.app.detect import Verdict, judge
+from dda.core.cases import NATIVE
 from dda.core.errors import SetupError
-from dda.io import pairs, tracking
+from dda.io import page, pairs, tracking
 from dda.params import Params
 
 
@@ -50,16 +52,10 @@ def results(metrics: dict[str, Any]) -> Table:
         table.add_column(name)
     for detector, benchmarks in metrics.items():
         for benchmark, protocols in benchmarks.items():
-            for protocol, found in protocols.items():
-                numbers = [shown(found[name]) for name in ("balanced_accuracy", "auroc")]
-                judged = benchmark if protocol == "native" else f"{benchmark}, {protocol}"
-                table.add_row(detector, judged, f"{found['n_real']} real, {found['n_fake']} fake", *numbers)
+            found = protocols.get(NATIVE) or next(iter(protocols.values()))
+            numbers = [escape(page.shown(found[name])) for name in ("balanced_accuracy", "auroc")]
+            table.add_row(detector, benchmark, f"{found['n_real']} real, {found['n_fake']} fake", *numbers)
     return table
-
-
-def shown(estimate: dict[str, float] | None) -> str:
-    """A number with its interval, or a dash where there is none."""
-    return f"{estimate['value']:.3f} \\[{estimate['low']:.3f}, {estimate['high']:.3f}]" if estimate else "-"
 
 
 def sentence(verdict: Verdict) -> str:

@@ -126,6 +126,8 @@ def write_benchmarks(params: Params, found: Sequence[Findings]) -> None:
     for benchmark, of_benchmark in groupby(found, lambda one: one.benchmark):
         here = list(of_benchmark)
         subject = subject_of(benchmark, compared(here, settings_of(params, here[0].detector, attacks=False)))
+        notes = {one.detector: description(params, one.detector).get("note") for one in here}
+        subject.facts.update({name: note for name, note in notes.items() if note})
         benchmark_page.write(folder / f"{benchmark}.html", subject, here)
     for path in set(folder.glob("*.html")) - {folder / f"{name}.html" for name in benchmarks_of(params)}:
         path.unlink()
@@ -159,11 +161,15 @@ def compared(here: Sequence[Findings], settings: scores.Settings) -> list[dict[s
 
 
 def write_leaderboard(params: Params, found: Sequence[Findings]) -> None:
-    """Our detectors beside the published ones, by the protocol of the paper where we have it."""
-    ours: dict[str, list[standings.Origin]] = {detector: [] for detector in params.evaluate.detectors}
+    """Our detectors beside the published ones, by the protocol of the paper where we have it.
+
+    What was fitted on the benchmark itself, of which its description has a note, stands on pages only.
+    """
+    own = [name for name in params.evaluate.detectors if "note" not in description(params, name)]
+    ours: dict[str, list[standings.Origin]] = {detector: [] for detector in own}
     for one in found:
         origin = origin_of(params, one)
-        if origin:
+        if origin and one.detector in ours:
             ours[one.detector].append(origin)
     table = standings.table(catalog.table("published"), catalog.table("benchmarks"), ours)
     leaderboard_page.write(params.paths.reports, table, benchmarks_of(params))
