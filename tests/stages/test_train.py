@@ -87,7 +87,8 @@ def test_the_run_is_in_mlflow_with_parameters_curves_pictures_and_data(line, fol
     import mlflow
 
     client = mlflow.MlflowClient(tracking.store_uri())
-    (run,) = client.search_runs([client.get_experiment_by_name("dda").experiment_id])
+    experiment = client.get_experiment_by_name("dda").experiment_id
+    (run,) = client.search_runs([experiment], "attributes.run_name = 'train embedded'")
     assert run.info.run_id == json.loads((folder / "run.json").read_text())["run_id"]
     assert run.info.status == "FINISHED"
     assert run.data.params["train.optimiser.lr"] == str(line.train.optimiser.lr)
