@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from dda import catalog
 from dda.io import plots, predictions, tables, tracking
-from dda.stages import report
+from dda.stages import evaluate, report, train
 from tests import judged
 
 
@@ -203,3 +203,17 @@ def test_pages_of_benchmarks_that_are_no_longer_named_go(copied_line):
     stale.write_text("old")
     report.run(copied_line)
     assert not stale.exists()
+
+
+def test_a_baseline_without_thresholds_stands_beside_a_detector_on_pages_and_not_on_the_leaderboard(copied_line):
+    train.run(copied_line, "metadata")
+    evaluate.run(copied_line, "metadata", "aligned-tiny")
+    both = copied_line.evaluate.model_copy(update={"detectors": ("embedded", "metadata")})
+    report.run(copied_line.model_copy(update={"evaluate": both}))
+    page = (copied_line.paths.reports / "benchmarks/aligned-tiny.html").read_text()
+    assert "embedded, native" in page
+    assert "metadata, native" in page
+    assert "fitted on this very benchmark, out of fold" in page
+    assert "metadata" not in (copied_line.paths.reports / "leaderboard.html").read_text()
+    found = json.loads((copied_line.paths.reports / "metrics.json").read_text())["metadata"]["aligned-tiny"]["native"]
+    assert found["auroc"]["value"] == 0.5  # aligned pairs give nothing away
