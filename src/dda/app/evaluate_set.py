@@ -18,7 +18,7 @@ from dda.io.progress import shown
 
 MAX_PIXELS = 200_000_000
 BATCH = 32
-SHOWN = ("accuracy_real", "accuracy_fake", "balanced_accuracy", "auroc", "average_precision", "ece")
+SHOWN = ("accuracy_real", "accuracy_fake", "balanced_accuracy", "auroc")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _digest(table: Any) -> str:
 def _shown(found: dict[str, dict[str, Any]]) -> Table:
     """The numbers that people ask for first; metrics.json has all."""
     table = Table(title="95 % bootstrap intervals over clusters of images", title_justify="left")
-    for name in ("protocol", "real", "fake", "unreadable", *(name.replace("_", " ") for name in SHOWN)):
+    for name in ("protocol", "real", "fake", "not judged", *(name.replace("_", " ") for name in SHOWN)):
         table.add_column(name)
     for name, numbers in found.items():
         counted = (str(numbers[key]) for key in ("n_real", "n_fake", "failed"))
