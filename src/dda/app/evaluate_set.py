@@ -51,7 +51,7 @@ def run(folder: Path, data: Path, output: Path, settings: Settings) -> None:
     found = {name: _numbers(predictions.selected(table, name), chosen) for name in settings.protocols}
     facts = {"detector": str(folder), "detector_digest": judge.digest, "data": str(data), "data_digest": _digest(table)}
     atomic.write_json(output / "metrics.json", {**facts, "seed": settings.seed, "protocols": found})
-    Console(width=None if Console().is_terminal else 110).print(_shown(found))
+    Console(width=None if Console().is_terminal else 130).print(_shown(found))
     print(f"{path}\n{output / 'metrics.json'}")
 
 
