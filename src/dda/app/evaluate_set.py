@@ -12,7 +12,6 @@ from dda.core import protocols, scores
 from dda.core.errors import SetupError
 from dda.io import atomic, inference, judges, layouts, predictions, tables
 from dda.io.detectors import described
-from dda.io.images import digest_of_set
 from dda.io.page import shown as number
 from dda.io.progress import shown
 
@@ -48,8 +47,9 @@ def run(folder: Path, data: Path, output: Path, settings: Settings) -> None:
     calibration = described(folder)["calibration"]
     chosen = scores.Settings(settings.samples, settings.seed, calibration["temperature"], calibration["thresholds"])
     table = tables.read(path)
-    found = {name: _numbers(predictions.selected(table, name), chosen) for name in settings.protocols}
-    facts = {"detector": str(folder), "detector_digest": judge.digest, "data": str(data), "data_digest": _digest(table)}
+    found = {name: scores.numbers(predictions.selected(table, name), chosen) for name in settings.protocols}
+    digest = predictions.data_digest(predictions.selected(table, settings.protocols[0]))
+    facts = {"detector": str(folder), "detector_digest": judge.digest, "data": str(data), "data_digest": digest}
     atomic.write_json(output / "metrics.json", {**facts, "seed": settings.seed, "protocols": found})
     Console(width=None if Console().is_terminal else 130).print(_shown(found))
     print(f"{path}\n{output / 'metrics.json'}")
@@ -61,19 +61,6 @@ def _question(settings: Settings) -> inference.Question:
     except ValueError as error:
         raise SetupError(str(error)) from error
     return inference.Question(asked, settings.views, settings.seed, MAX_PIXELS, BATCH)
-
-
-def _numbers(table: Any, settings: scores.Settings) -> dict[str, Any]:
-    score = {"score": scores.benchmark_score(table, settings)}
-    return scores.summarise(table, settings) | score | scores.breakdown(table, settings)
-
-
-def _digest(table: Any) -> str:
-    """Of the images: the same set has the same digest, wherever it lies."""
-    first = table.drop_duplicates("image_id")
-    lines = first[["image_id", "label", "generator"]].itertuples(index=False)
-    contents = first["sha256"].fillna(first["error"])
-    return digest_of_set((*line, content) for line, content in zip(lines, contents, strict=True))
 
 
 def _shown(found: dict[str, dict[str, Any]]) -> Table:

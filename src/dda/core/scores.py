@@ -17,7 +17,16 @@ from dda.core.labels import FAKE, REAL
 from dda.core.rankings import FPRS, Values
 from dda.core.replicates import Number, number, replicates, shares_right, thresholds_of
 
-__all__ = ["MEANINGS", "Number", "Settings", "benchmark_score", "breakdown", "presentation_attacks", "summarise"]
+__all__ = [
+    "MEANINGS",
+    "Number",
+    "Settings",
+    "benchmark_score",
+    "breakdown",
+    "numbers",
+    "presentation_attacks",
+    "summarise",
+]
 MEANINGS = {
     "accuracy_real": "share of reals called real, that is with a logit of 0 or less",
     "accuracy_fake": "share of fakes called fake, that is with a logit above 0",
@@ -105,6 +114,12 @@ def _mean_of(shares: Mapping[Any, Any], name: str) -> Any:
     """A generator's accuracy on fake, or its mean with that on real where there are any."""
     found = [shares[key] for key in ((name, REAL), (name, FAKE)) if key in shares]
     return sum(found) / len(found)
+
+
+def numbers(table: Any, settings: Settings, in_parts: bool = True) -> dict[str, Any]:
+    """All images together, the benchmark's `score`, and where that is asked, `generators`, `sources`, `resolutions`."""
+    score = {"score": benchmark_score(table, settings)}
+    return summarise(table, settings) | score | (breakdown(table, settings) if in_parts else {})
 
 
 def presentation_attacks(table: Any, settings: Settings) -> dict[str, Number | None]:

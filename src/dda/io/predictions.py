@@ -9,6 +9,7 @@ import pandas as pd
 
 from dda.io import tables
 from dda.io.atomic import remove_leftovers, whole
+from dda.io.images import digest_of_set
 
 COLUMNS = {
     "image_id": "str",
@@ -84,6 +85,15 @@ def _known(path: Path, wanted: set[str]) -> Known:
     sha256, inference, logit, width, height = (table[name].to_list() for name in names)
     keys = zip(sha256, inference, strict=True)
     return dict(zip(keys, zip(logit, width, height, strict=True), strict=True))
+
+
+def data_digest(table: pd.DataFrame) -> str:
+    """Stands for the images of a table of one protocol; the same as `dda benchmarks check` prints."""
+    columns = ["image_id", "label", "generator", "sha256", "error"]
+    return digest_of_set(
+        (row["image_id"], row["label"], row["generator"], row["sha256"] or f"unreadable: {row['error']}")
+        for row in tables.records(table[columns])
+    )
 
 
 def selected(table: pd.DataFrame, protocol: str) -> pd.DataFrame:

@@ -26,7 +26,6 @@ from dda.io import (
     versioning,
     worst,
 )
-from dda.io.images import digest_of_set
 from dda.io.progress import shown
 from dda.params import Params
 
@@ -74,7 +73,7 @@ def findings(params: Params, detector: str, benchmark: str, advance: Callable[[i
     in_parts = {known[0], cases.compared_with_paper(row.get("protocol", cases.NATIVE), known)}
     settings = settings_of(params, detector, row.get("protocol") == PROTOCOL_OF_ATTACKS)
     summaries = {
-        protocol: summarise(of_protocol, settings, protocol in in_parts)
+        protocol: scores.numbers(of_protocol, settings, protocol in in_parts)
         for protocol, of_protocol in by_protocol.items()
     }
     advance(1)
@@ -86,18 +85,10 @@ def findings(params: Params, detector: str, benchmark: str, advance: Callable[[i
         by_protocol,
         summaries,
         settings.temperature,
-        digest_of_set(_lines(first)),
+        predictions.data_digest(first),
         weights or " ".join(sorted(first["inference"].unique())),
         worst.read(path),
     )
-
-
-def _lines(table: Any) -> list[tuple[str, int, str, str]]:
-    """What the digest of a set is of: the same as for `dda benchmarks check`."""
-    return [
-        (row["image_id"], row["label"], row["generator"], row["sha256"] or f"unreadable: {row['error']}")
-        for row in tables.records(table[["image_id", "label", "generator", "sha256", "error"]])
-    ]
 
 
 def description(params: Params, detector: str) -> dict[str, Any]:
@@ -112,12 +103,6 @@ def settings_of(params: Params, detector: str, attacks: bool) -> scores.Settings
     calibration = description(params, detector).get("calibration", {"temperature": None, "thresholds": {}})
     drawn = (params.report.bootstrap_samples, params.report.seed)
     return scores.Settings(*drawn, calibration["temperature"], calibration["thresholds"], attacks)
-
-
-def summarise(table: Any, settings: scores.Settings, in_parts: bool) -> dict[str, Any]:
-    """All images together, the benchmark's score, and where that is asked, by generator, source and resolution."""
-    score = {"score": scores.benchmark_score(table, settings)}
-    return scores.summarise(table, settings) | score | (scores.breakdown(table, settings) if in_parts else {})
 
 
 def write_benchmarks(params: Params, found: Sequence[Findings]) -> None:
