@@ -12,7 +12,7 @@ from rich.table import Table
 from dda.core.comparison import compare
 from dda.core.errors import SetupError, did_you_mean
 from dda.core.judgements import Settings
-from dda.io import tables
+from dda.io import predictions, tables
 from dda.params import Params
 
 LEFT_OUT = ("only_first", "only_second", "other_bytes", "unreadable_first", "unreadable_second", "unreadable_both")
@@ -44,7 +44,7 @@ def comparisons(params: Params, first: str, second: str) -> dict[tuple[str, str]
     for benchmark in sorted(files[0].keys() & files[1].keys()):
         one, other = (tables.read(names[benchmark]) for names in files)
         for protocol in sorted(set(one["protocol"]) & set(other["protocol"])):
-            first_rows, second_rows = (table[table["protocol"] == protocol] for table in (one, other))
+            first_rows, second_rows = (predictions.selected(table, protocol) for table in (one, other))
             found[benchmark, protocol] = compared(first_rows, second_rows, benchmark, settings)
     if not found:
         told = "; ".join(
@@ -92,4 +92,5 @@ def shown(difference: dict[str, Any] | None) -> str:
     """A difference with its interval, signed, or a dash where there is none."""
     if difference is None:
         return "-"
-    return f"{difference['value']:+.3f} \\[{difference['low']:+.3f}, {difference['high']:+.3f}]"
+    ends = "" if difference["low"] is None else f" \\[{difference['low']:+.3f}, {difference['high']:+.3f}]"
+    return f"{difference['value']:+.3f}{ends}"

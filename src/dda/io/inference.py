@@ -196,8 +196,9 @@ class Session:
     def _look(self, asked: Asked, image: LabelledImage, group: tuple[Protocol, ...]) -> None:
         """Note what is to be seen. Raises PhotoRejected or ValueError where the image cannot be read."""
         content = image.read()
+        digest = photos.sha256(content)
         for row in asked.rows:
-            row["sha256"] = photos.sha256(content)
+            row["sha256"] = digest
         if all(self._before(row) for row in asked.rows):
             return
         pixels = photos.decode_any(content, self.question.max_pixels)
