@@ -70,6 +70,7 @@ def test_the_default_file_is_read_as_it_stands(values):
         ("align.train.steps.0.cut_off", "cutoff"),
         ("align.held_out.steps.2.buy", "by"),
         ("audit.limits.spectra", "spectrum"),
+        ("promote.requird", "required"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_known_one(wrong, right, values, refused):
@@ -156,6 +157,8 @@ def test_a_value_of_the_wrong_kind_is_named_with_its_place(place, value, values,
         ("train.optimiser.lr", float("nan")),
         ("train.optimiser.weight_decay", float("inf")),
         ("report.bootstrap_samples", 99),
+        ("promote.required.aligned-tiny", 1.5),
+        ("promote.max_false_positive_rate", -0.1),
     ],
 )
 def test_a_number_out_of_range_is_named_with_its_place(place, value, values, refused):
@@ -195,6 +198,24 @@ def test_a_name_that_the_catalog_lacks_is_answered_with_the_nearest(place, name,
 @pytest.mark.parametrize("place", ["reconstruct.vaes", "train.vaes", "train.detectors", "evaluate.detectors"])
 def test_a_list_that_must_name_something_is_not_empty(place, values, refused):
     assert f"  {place}: " in refused(put(values, place, []))
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("two words", False), ("s3://model", False), ("detector_2-b", True)])
+def test_the_name_of_a_registered_model_can_be_part_of_an_address(name, allowed, values, refused, tmp_path):
+    changed = put(values, "promote.model", name)
+    if allowed:
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed))
+        assert params.load(tmp_path / "params.yaml").promote.model == name
+    else:
+        assert "  promote.model: must be of letters, digits, - and _" in refused(changed)
+
+
+def test_the_gates_protocol_must_be_one_that_exists(values, refused):
+    assert "  promote.protocol: " in refused(put(values, "promote.protocol", "jpg"))
+
+
+def test_a_gate_that_requires_nothing_is_refused(values, refused):
+    assert "  promote.required: " in refused(put(values, "promote.required", {}))
 
 
 def test_a_vae_to_train_on_must_be_one_that_is_reconstructed(values, refused):

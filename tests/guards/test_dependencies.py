@@ -14,7 +14,7 @@ GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 MACHINE = {"reconstruct.executor", "reconstruct.cpus_per_worker", "train.machine"}
 MACHINE |= {"generate.executor", "generate.cpus_per_worker", "generate.offload"}
 # Not code that a stage runs: what they say reaches a stage as params, which dvc.yaml names by themselves.
-SECTIONS = {f"dda.params.{name}" for name in ("evaluation", "sections", "steps", "views")}
+SECTIONS = {f"dda.params.{name}" for name in ("evaluation", "promotion", "sections", "steps", "views")}
 VALUES = {"dda", "dda.cli", "dda.params", *SECTIONS, "dda.catalog", "dda.quiet", "dda.params.training"}
 DATA = {"dda.io.page": "src/dda/io/templates", "dda.io.vaes": "src/dda/embedded/tiny"}
 

@@ -59,5 +59,5 @@ def test_a_dvc_stage_has_a_module_and_calls_its_verb(name):
     assert GRAPH[name]["cmd"].split()[:2] == ["dda", word_of(name)]
 
 
-def test_every_section_of_the_parameters_is_a_stage_or_the_paths():
-    assert set(Params.model_fields) == {"paths", *STAGES}
+def test_every_section_of_the_parameters_is_a_stage_the_paths_or_the_gate_after_the_last_one():
+    assert set(Params.model_fields) == {"paths", *STAGES, "promote"}

@@ -31,7 +31,8 @@ def _row_of(table: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+Detector = Annotated[str, _row_of("detectors")]
 Vaes = Annotated[tuple[Annotated[str, _row_of("vaes")], ...], AfterValidator(_some)]
-Detectors = Annotated[tuple[Annotated[str, _row_of("detectors")], ...], AfterValidator(_some)]
+Detectors = Annotated[tuple[Detector, ...], AfterValidator(_some)]
 Benchmarks = Annotated[tuple[Annotated[str, _row_of("benchmarks")], ...], AfterValidator(_unique)]
 Generators = Annotated[tuple[Annotated[str, _row_of("generators")], ...], AfterValidator(_unique)]

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from dda.catalog.names import Generators, Vaes
 from dda.params.evaluation import Evaluate
+from dda.params.promotion import Promote
 from dda.params.steps import Count, Section, Seed, Share, Steps
 from dda.params.training import Train
 
@@ -171,7 +172,7 @@ class Report(Section):
 
 
 class Params(Section):
-    """Every choice and number of the project, a section per stage."""
+    """Every choice and number of the project: a section per stage, and `promote` for what follows the last one."""
 
     paths: Paths
     index: Index
@@ -182,3 +183,4 @@ class Params(Section):
     generate: Generate
     evaluate: Evaluate
     report: Report
+    promote: Promote
