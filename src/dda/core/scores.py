@@ -21,6 +21,7 @@ __all__ = [
     "MEANINGS",
     "Number",
     "Settings",
+    "benchmark_draws",
     "benchmark_score",
     "breakdown",
     "numbers",
@@ -86,6 +87,28 @@ def benchmark_score(table: Any, settings: Settings) -> Number | None:
     prints it (None for one generator), and says how generators differ; `low` and `high` are the bootstrap interval of
     the mean, and say how much chance is in it. `generators` is how many there are. None where no fake was judged.
     """
+    of_generators, drawn, measure = _of_generators(table, settings)
+    if not len(of_generators):
+        return None
+    return {
+        **(number(float(of_generators.mean()), _mean_of_known(drawn)) or {}),
+        "spread": float(of_generators.std(ddof=1)) if len(of_generators) > 1 else None,
+        "generators": len(of_generators),
+        "measure": measure,
+    }
+
+
+def benchmark_draws(table: Any, settings: Settings) -> tuple[float, Values] | None:
+    """A benchmark's score and what each bootstrap draw makes of it (samples,); None where no fake was judged.
+
+    Tables of the same images in the same order see the same draws, so that two detectors' can be subtracted.
+    """
+    of_generators, drawn, _ = _of_generators(table, settings)
+    return (float(of_generators.mean()), _mean_of_known(drawn)) if len(of_generators) else None
+
+
+def _of_generators(table: Any, settings: Settings) -> tuple[Values, Values, str]:
+    """What each generator with a judged fake adds to the score (G,), the same in each draw (G, B), and its measure."""
     judged, masks = Judged.of(table), by_generator(table)
     sides = {
         (name, label): mask & (judged.labels == label) & judged.known
@@ -94,20 +117,21 @@ def benchmark_score(table: Any, settings: Settings) -> Number | None:
     }
     names = [name for name in masks if sides[name, FAKE].any()]
     has_reals = all(sides[name, REAL].any() for name in names)
+    measure = "balanced_accuracy" if has_reals else "accuracy_fake"
     if not names:
-        return None
+        return np.empty(0), np.empty((0, 0)), measure
     kept = {(name, label): sides[name, label] for name in names for label in ((REAL, FAKE) if has_reals else (FAKE,))}
     values = {key: _share_right(judged, mask) for key, mask in kept.items()}
     spread = shares_right(judged, kept, settings)
     of_generators, drawn = (np.array([_mean_of(found, name) for name in names]) for found in (values, spread))
+    return of_generators, drawn, measure
+
+
+def _mean_of_known(drawn: Values) -> Values:
+    """The mean over the generators that a draw holds (B,), of (G, B)."""
     known = ~np.isnan(drawn)
-    found = number(float(of_generators.mean()), np.nansum(drawn, axis=0) / np.where(known.any(0), known.sum(0), np.nan))
-    return {
-        **(found or {}),
-        "spread": float(of_generators.std(ddof=1)) if len(names) > 1 else None,
-        "generators": len(names),
-        "measure": "balanced_accuracy" if has_reals else "accuracy_fake",
-    }
+    mean: Values = np.nansum(drawn, axis=0) / np.where(known.any(0), known.sum(0), np.nan)
+    return mean
 
 
 def _mean_of(shares: Mapping[Any, Any], name: str) -> Any:

@@ -22,7 +22,7 @@ def _one(name: str) -> str:
 
 
 class Promote(Section):
-    """What the promotion gate asks (core.gate); `required`: benchmarks that must be there, with their smallest scores."""
+    """What the promotion gate asks (core.gate); `required`: benchmarks that must be there, with smallest scores."""
 
     model: Annotated[str, AfterValidator(_plain)]
     detector: Detector
