@@ -112,9 +112,7 @@ def _alone(entrant: Entrant, benchmark: str, floor: float, rules: Rules) -> Iter
     table = entrant.tables.get(benchmark)
     n_judged = 0 if table is None else int(table["logit"].notna().sum())
     if table is None or not n_judged:
-        reason = (
-            f"{entrant.name} was not judged on {benchmark}, which is required: run `dvc repro`, then `dda register`"
-        )
+        told = f"{entrant.name} was not judged on {benchmark}, which is required: `dvc repro`, then `dda register`"
         yield Check("present", benchmark, False, None, None, told)
         return
     told = f"{entrant.name} was judged on {n_judged} of {len(table)} images of {benchmark}"
