@@ -15,7 +15,7 @@ from dda.params import Params
 
 Evaluate = Callable[[Params, str, str], None]
 """The stage `evaluate`: parameters, a detector's name, a benchmark's."""
-AUDITS = "lineage/audits"
+AUDITS = "lineage/audit"
 NO_AUDIT = "nothing was kept of its audit"
 NOT_PASSED = "the audit did not pass"
 OTHER_PAIRS = "the audit that was kept is of other pairs"
