@@ -72,7 +72,9 @@ def of_vae(vae: str, stages: list[Stage], kept: Mapping[str, Any]) -> dict[str, 
     verdict = {name: audit.get(name) for name in ("passed", "summary", "digest", "pairs")} if audit else None
     return {
         "row": lineage.settings(stages, "reconstruct", VAES).get(vae, {}),
-        "reconstruct": lineage.settings(stages, "reconstruct").get("reconstruct", {}),
+        "reconstruct": {
+            name.removeprefix("reconstruct."): value for name, value in lineage.settings(stages, "reconstruct").items()
+        },
         "pairs_sha256": kept["detector.json"]["data"][vae]["pairs_sha256"],
         "pairs": kept["counts.json"].get("pairs", {}).get(vae),
         "audit": verdict,
@@ -90,7 +92,7 @@ def training(kept: Mapping[str, Any], stages: list[Stage]) -> dict[str, Any]:
 def evaluation(lock: Mapping[str, Any], folder: str, version: Version) -> dict[str, Any]:
     """What the detector was judged on, and the stages that did it: `folder` is that of its predictions."""
     found = {}
-    for name in filter(None, version.tags.get("dda.evaluated", "").split(", ")):
+    for name in version_facts.names_of(version.tags.get("dda.evaluated", "")):
         (stage, *_) = lineage.trace(lock, f"{folder}/{name}.parquet")
         number = models.score(version, f"{name}/{cases.NATIVE}/score")
         data = version.tags.get(f"dda.set.{name}")

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dda.app import version_facts
 from dda.io import page
 from dda.io.registry import Registry, Version
 from dda.params import Params
@@ -40,7 +41,7 @@ def told(version: Version, required: list[str], protocol: str) -> dict[str, Any]
         "registered": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(version.created_s)),
         "detector": tags.get("dda.detector"),
         "digest": version.digest,
-        "vaes": [name for name in tags.get("dda.vaes", "").split(", ") if name],
+        "vaes": version_facts.names_of(tags.get("dda.vaes", "")),
         "scores": {name: score(version, f"{name}/{protocol}/score") for name in required},
         "gate": tags.get(GATE),
         "commit": tags.get("dda.commit"),

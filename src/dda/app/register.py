@@ -140,7 +140,7 @@ def candidate(job: Job, scratch: Path) -> Candidate:
         write_model=write_model,
         files=scratch,
         card=(job.folder / detectors.CARD).read_text("utf-8"),
-        tags={**version_facts.tags(made), "dda.not_evaluated": ", ".join(missing(job))},
+        tags={**version_facts.tags(made), "dda.not_evaluated": version_facts.listed(missing(job))},
         metrics=made.metrics,
     )
 

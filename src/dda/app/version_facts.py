@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from dda.io import atomic, detectors, dvc_records, images, predictions, tables, 
 from dda.params import Params
 
 DATA = Path("data.dvc")
-RUN = "run.json"
+RUN, NONE = "run.json", "none"
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ def tags(made: Made) -> dict[str, str]:
     told = {
         "dda.detector": made.folder.name,
         "dda.licence": made.description["licence"],
-        "dda.vaes": ", ".join(made.vaes),
+        "dda.vaes": listed(made.vaes),
         "dda.made_by_dvc": "yes" if made.stages else "no",
-        "dda.evaluated": ", ".join(made.benchmarks),
+        "dda.evaluated": listed(made.benchmarks),
         "dda.commit": versioning.commit(),
         "dda.dvc_lock": images.hexdigest(dvc_records.LOCK.read_bytes(), "md5") if made.stages else None,
         "dda.data": data(made).get("md5"),
@@ -74,6 +74,16 @@ def tags(made: Made) -> dict[str, str]:
         }
         told[f"dda.licence.{vae}"] = catalog.table("vaes").get(vae, {}).get("licence", "unknown")
     return {name: str(value) for name, value in told.items() if value is not None}
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a tag's value, which MLflow wants not to be empty."""
+    return ", ".join(names) or NONE
+
+
+def names_of(tag: str) -> list[str]:
+    """The names in such a value."""
+    return [name for name in tag.split(", ") if name not in ("", NONE)]
 
 
 def data(made: Made) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from dda.io.detectors import sha256_of
 from dda.io.mlflow_store import is_there_already
 
-DIGEST, CODE, FILES = "dda.digest", "dda.code", "dda.files"
+DIGEST, CODE, FILES, MODEL = "dda.digest", "dda.code", "dda.files", "dda.model"
 READY, FINISHED = "READY", "FINISHED"
 MAX_DESCRIPTION = 5000  # characters: MLflow's databases keep no more
 MAX_METRICS = 900  # in one request: MLflow takes at most 1,000
@@ -66,8 +66,9 @@ def write(client: Any, experiment: str, model: str, candidate: Candidate) -> str
     log_metrics(client, run_id, model_id, candidate.metrics)
     client.set_terminated(run_id, FINISHED)
     _make_registered_model(client, model)
-    told = {"tags": candidate.all_tags, "description": candidate.description}
-    made = client.create_model_version(model, f"models:/{model_id}", run_id, model_id=model_id, **told)
+    told = {"tags": {**candidate.all_tags, MODEL: model_id}, "description": candidate.description}
+    place = client.get_logged_model(model_id).artifact_location  # `models:/...` a local store would look up elsewhere
+    made = client.create_model_version(model, place, run_id, model_id=model_id, **told)
     return str(made.version)
 
 

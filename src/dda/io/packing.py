@@ -7,7 +7,9 @@ another version loaded earlier, which Python would find first under the name `dd
 
 import hashlib
 import logging
+import os
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,7 +69,7 @@ def write(folder: Path, detector: Path, example: list[bytes], facts: Mapping[str
     with tempfile.TemporaryDirectory() as scratch:
         package = f"dda_{code_digest()[:12]}"
         served, source = Path(scratch) / "served.py", Path(scratch) / ARTIFACT
-        source.symlink_to(detector.resolve())  # its name in the model is that of what it is copied from
+        shutil.copytree(detector, source, copy_function=_linked)  # what MLflow keeps bears the name and place of this
         _write_code(Path(scratch) / package, package)
         served.write_text(_renamed((SOURCES / SERVED).read_text("utf-8"), package), "utf-8")
         mlflow.pyfunc.save_model(
@@ -101,3 +103,11 @@ def _write_code(folder: Path, package: str) -> None:
 def _renamed(source: str, package: str) -> str:
     """The same code, in a package of this name."""
     return re.sub(r"^(\s*(?:from|import) )dda(?=[\s.])", rf"\g<1>{package}", source, flags=re.MULTILINE)
+
+
+def _linked(source: str, target: str) -> None:
+    """A copy that takes no room where the disk allows it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -136,14 +136,12 @@ class Registry:
 
         Raises SetupError where the version has no such thing.
         """
-        from mlflow import artifacts
-
         first, _, rest = name.partition("/")
-        inside = f"artifacts/{DETECTOR}" + (f"/{rest}" if rest else "")
-        where = f"models:/{version.model_id}/{inside}" if first == DETECTOR else f"runs:/{version.run_id}/{name}"
-        folder.mkdir(parents=True, exist_ok=True)
         with told(f"fetch {name} of version {version.number}"):
-            return Path(artifacts.download_artifacts(where, dst_path=str(folder), **_store()))
+            if first == DETECTOR:
+                model = self.client.get_model_version_download_uri(self.model, str(version.number))
+                return _downloaded("/".join(filter(None, (model, "artifacts", DETECTOR, rest))), folder)
+            return _downloaded(f"{self.client.get_run(version.run_id).info.artifact_uri}/{name}", folder)
 
     def load(self, name: str, device: str | None = None) -> Any:
         """The model of a number or an alias as MLflow gives it to anybody, without a pickle; on a device of torch's.
@@ -151,13 +149,13 @@ class Registry:
         Raises SetupError where it cannot be had, or could only be loaded by a pickle.
         """
         import mlflow.pyfunc
-        from mlflow import artifacts
 
-        number = name if name.isdigit() else ""
-        uri = f"models:/{self.model}/{number}" if number else f"models:/{self.model}@{name}"
+        uri = f"models:/{self.model}{'/' if name.isdigit() else '@'}{name}"
         scratch = tempfile.TemporaryDirectory(prefix="dda-served-")
         with told(f"load {uri}"):
-            folder = Path(artifacts.download_artifacts(uri, dst_path=scratch.name, **_store()))
+            number = name if name.isdigit() else self.client.get_model_version_by_alias(self.model, name).version
+            place = self.client.get_model_version_download_uri(self.model, str(number))
+            folder = _downloaded(place, Path(scratch.name))
             pickled = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLED)
             if pickled:
                 raise SetupError(f"{uri} holds {pickled[0]}, which is or may be a pickle, and is not loaded")
@@ -181,7 +179,9 @@ def _version(found: Any, aliases: Mapping[str, str], metrics: Mapping[str, float
     named = tuple(sorted(alias for alias, number in aliases.items() if str(number) == str(found.version)))
     created_s, tags = found.creation_timestamp / 1000, dict(found.tags)
     digest = tags.get(candidates.DIGEST, "")
-    return Version(int(found.version), found.run_id, digest, tags, named, created_s, metrics, found.model_id or "")
+    return Version(
+        int(found.version), found.run_id, digest, tags, named, created_s, metrics, tags.get(candidates.MODEL, "")
+    )
 
 
 def everything(search: Any, query: str) -> list[Any]:
@@ -194,9 +194,13 @@ def everything(search: Any, query: str) -> list[Any]:
     return rows
 
 
-def _store() -> dict[str, str]:
-    """Where artifacts are asked for: MLflow would take an address of its own settings."""
-    return {"tracking_uri": tracking.store_uri(), "registry_uri": tracking.store_uri()}
+def _downloaded(place: str, folder: Path) -> Path:
+    """What lies at an address of the artifacts' store, copied into a folder."""
+    from mlflow import artifacts
+
+    folder.mkdir(parents=True, exist_ok=True)
+    store = {"tracking_uri": tracking.store_uri(), "registry_uri": tracking.store_uri()}
+    return Path(artifacts.download_artifacts(place, dst_path=str(folder), **store))
 
 
 @contextmanager
