@@ -19,8 +19,14 @@ MAY_IMPORT = {
     "dda": {"io"},  # dda.Detector, when it is asked for
 }
 SERVICES = {
-    "mlflow": {"dda.io.tracking", "dda.io.pyfuncs"},  # runs are written by one, models of others read by the other
-    **dict.fromkeys(("boto3", "great_expectations", "ray"), 1),
+    # runs are written by one, models of others read by another; the rest is our own model: its registry, the lock of
+    # that, what becomes a version and how it is packed, what is decided of it, and the code that MLflow itself runs
+    "mlflow": {
+        *(f"dda.io.{name}" for name in ("tracking", "pyfuncs", "mlflow_store", "registry", "registry_lock")),
+        *(f"dda.io.{name}" for name in ("candidates", "packing", "promotions", "served")),
+    },
+    "boto3": {"dda.io.s3", "dda.io.mlflow_store"},  # MLflow hands on what boto3 raises, and that is told in sentences
+    **dict.fromkeys(("great_expectations", "ray"), 1),
 }
 BY_NAME = {"dda.io.callables"}  # a function of others, which a row of the catalog names: it is none of ours
 OUTSIDE = {"os", "pathlib", "shutil", "subprocess", "tempfile", "socket", "urllib", "http", "requests", "httpx", "yaml"}

@@ -2,10 +2,10 @@
 
 import sys
 
-from dda.cli import judging, pipeline, sets
+from dda.cli import judging, pipeline, registry, sets
 from dda.cli.application import app
 
-__all__ = ["app", "judging", "main", "pipeline", "sets"]
+__all__ = ["app", "judging", "main", "pipeline", "registry", "sets"]
 
 
 def main() -> None:
