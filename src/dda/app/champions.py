@@ -10,7 +10,13 @@ from dda.io.registry import Registry
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PROMOTE, ROLLBACK = "promote", "rollback"
-PROMOTED, REFUSED, UNCHANGED, ROLLED_BACK, INTERRUPTED = "promoted", "refused", "unchanged", "rolled back", "interrupted"
+PROMOTED, REFUSED, UNCHANGED, ROLLED_BACK, INTERRUPTED = (
+    "promoted",
+    "refused",
+    "unchanged",
+    "rolled back",
+    "interrupted",
+)
 
 
 def settle(registry: Registry) -> list[Event]:
@@ -62,7 +68,5 @@ def predecessor(log: Sequence[Event], version: str) -> str | None:
 
 def was_taken_back(log: Sequence[Event], version: str) -> bool:
     """Whether the last thing that happened to this version as a champion was a rollback from it."""
-    moves = [
-        one.action for one in log if one.outcome in (PROMOTED, ROLLED_BACK) and one.facts["version"] == version
-    ]
+    moves = [one.action for one in log if one.outcome in (PROMOTED, ROLLED_BACK) and one.facts["version"] == version]
     return bool(moves) and moves[-1] == ROLLBACK

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from dda.core.errors import SetupError
@@ -88,9 +89,12 @@ class Bench:
         """What a version holds by that name as a folder, once; an empty one where it holds nothing."""
         if folder.is_dir():
             return
-        folder.mkdir(parents=True)
-        if self.registry.holds(version, name):
-            self.registry.fetch(version, name, folder)
+        if name != "detector" and not self.registry.holds(version, name):
+            folder.mkdir(parents=True)
+            return
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.folder) as scratch:
+            self.registry.fetch(version, name, Path(scratch)).rename(folder)
 
     def _table(self, name: str, benchmark: str) -> Any:
         """A version's predictions in the gate's protocol; None where there are none."""

@@ -123,6 +123,17 @@ class Registry:
         with told(f"move {alias}"):
             self.client.set_registered_model_alias(self.model, alias, str(version.number))
 
+    def remove(self, alias: str) -> None:
+        """Let an alias name nothing, in one request."""
+        with told(f"remove {alias}"):
+            self.client.delete_registered_model_alias(self.model, alias)
+
+    def holds(self, version: Version, name: str) -> bool:
+        """Whether an artifact of that name, a file or a folder, is kept with the version's run."""
+        above = name.rpartition("/")[0] or None
+        with told(f"list what is kept with version {version.number}"):
+            return any(one.path == name for one in self.client.list_artifacts(version.run_id, above))
+
     def attach(self, version: Version, path: Path, name: str) -> None:
         """Put a file, or the files of a folder, below `name` (or "." for the top) of the version's run."""
         place = None if name in ("", ".") else name
