@@ -157,7 +157,8 @@ def _upload_parts(delivery: Delivery, wanted: Examined) -> None:
     upload, there = _continued(delivery, wanted)
     if not upload:
         with s3.told(target, DOING):
-            upload = connection.create_multipart_upload(**target.object(name), Metadata=_noted(wanted))["UploadId"]
+            more = {"Metadata": _noted(wanted), **s3.encryption()}
+            upload = connection.create_multipart_upload(**target.object(name), **more)["UploadId"]
     numbers = range(1, len(wanted.part_md5s) + 1)
     delivery.advance(sum(wanted.part_bytes for number in numbers if number in there))
 
