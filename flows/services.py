@@ -5,15 +5,12 @@ only services whose address is this machine's are started, one group at a time, 
 """
 
 import argparse
-import ctypes
 import fcntl
 import ipaddress
 import json
 import os
 import re
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,20 +18,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psutil
-
 from dda.core.errors import SetupError
-from dda.io import s3
-from flows import health
+from dda.io import encryption
+from flows import health, supervision
 from flows.health import ADDRESSES, MLFLOW, PREFECT, S3, WORKER
 
 ROOT = Path(__file__).parents[1]
 NAMES = (S3, MLFLOW, PREFECT, WORKER)
 LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(\S*)")
-POLL_S = 0.5
-START_S = 180  # on two busy cores, with databases to be made
-STOP_S = 10  # honcho kills after five
-SET_CHILD_SUBREAPER, SET_PARENT_DEATH_SIGNAL = 36, 1  # Linux; elsewhere prctl is missing and nothing is lost but these
 
 
 def read(file: Path) -> dict[str, str]:
@@ -84,7 +75,7 @@ def start(file: Path, folder: Path) -> int:
                 print(f"{name:8} is at {addresses[name]}, not on this machine: not started", flush=True)
         _make_folders(folder)
         os.environ.update(_settings(folder))
-        return _supervise(names)
+        return supervision.run(names, report)
 
 
 @contextmanager
@@ -142,74 +133,12 @@ def _settings(folder: Path) -> dict[str, str]:
         told["MLFLOW_BACKEND_STORE_URI"] = (
             os.environ.get("MLFLOW_BACKEND_STORE_URI") or f"sqlite:///{folder / 'mlflow.db'}"
         )
-        if encryption := s3.encryption():
-            told["MLFLOW_S3_UPLOAD_EXTRA_ARGS"] = json.dumps(encryption)
+        if chosen := encryption.settings():
+            told["MLFLOW_S3_UPLOAD_EXTRA_ARGS"] = json.dumps(chosen)
     if is_local(PREFECT):
         host, port = listens_at(PREFECT)
         told |= {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port)}
     return told
-
-
-def _supervise(names: list[str]) -> int:
-    """Let honcho run services, say when all are well, and leave no process behind, whoever ends first."""
-    _prctl(SET_CHILD_SUBREAPER, 1)
-    command = [sys.executable, "-m", "honcho", "--app-root", str(ROOT), "--env", os.devnull, "start", *names]
-    process = subprocess.Popen(
-        command,
-        start_new_session=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 (it only tells the kernel something)
-    )
-    asked: list[int] = []
-
-    def stop(number: int, _: object) -> None:
-        asked.append(number)
-        process.terminate()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    try:
-        if _all_well(names, process):
-            report()
-            print("all are well; Ctrl-C stops them, their data stay", flush=True)
-        process.wait()
-    finally:
-        _end_all(process)
-    if not asked:
-        raise SetupError("a service ended by itself, and so all were stopped: the lines above say which, and why")
-    return 0
-
-
-def _all_well(names: list[str], process: subprocess.Popen[bytes]) -> bool:
-    """Wait until each service was well; False where they are stopped meanwhile. Raises SetupError when too late."""
-    began = time.monotonic()
-    for name in names:
-        while process.poll() is None and not health.of(name).healthy:
-            if time.monotonic() - began > START_S:
-                raise SetupError(f"{name} was not well after {START_S} s: its lines above say why")
-            time.sleep(POLL_S)
-    return process.poll() is None
-
-
-def _end_all(process: subprocess.Popen[bytes]) -> None:
-    """End honcho, and whatever is left of its services: what left their process groups is ours by now."""
-    process.terminate()
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    left = psutil.Process().children(recursive=True)
-    for one in left:
-        one.kill()
-    psutil.wait_procs(left, STOP_S)
-
-
-def _die_with_parent() -> None:
-    _prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value)
 
 
 def report() -> bool:
@@ -226,9 +155,9 @@ def wait(name: str) -> None:
     """Return when a service is well. Raises SetupError where it is not in time."""
     began = time.monotonic()
     while not (found := health.of(name)).healthy:
-        if time.monotonic() - began > START_S:
-            raise SetupError(f"{name} is not well after {START_S} s: {found.state}")
-        time.sleep(POLL_S)
+        if time.monotonic() - began > supervision.START_S:
+            raise SetupError(f"{name} is not well after {supervision.START_S} s: {found.state}")
+        time.sleep(supervision.POLL_S)
 
 
 def main() -> int:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dda.core.errors import SetupError, did_you_mean
+from dda.core.errors import SetupError
+from dda.io import encryption
 from dda.io.progress import Advance
 
 SCHEME = "s3://"
@@ -23,7 +24,6 @@ NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRe
 WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthFailure")
 FORBIDDEN = ("AccessDenied", "403", "Forbidden")
 NOT_THERE = ("NoSuchKey", "404")
-ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 
 
 @dataclass(frozen=True)
@@ -94,23 +94,6 @@ def endpoint() -> str:
     return urlsplit(address).netloc.rpartition("@")[2] or "Amazon S3"
 
 
-def encryption() -> dict[str, str]:
-    """How the store is to encrypt what we write, as boto3 is told; nothing: as its bucket says.
-
-    DDA_ENCRYPTION is the kind, DDA_KMS_KEY the key of a kind that takes one.
-    Raises SetupError for a kind that S3 does not know, and for a key that no kind would use.
-    """
-    kind, key = os.environ.get("DDA_ENCRYPTION", ""), os.environ.get("DDA_KMS_KEY", "")
-    if kind and kind not in ENCRYPTIONS:
-        raise SetupError(f"DDA_ENCRYPTION is {kind!r}, which S3 does not know. {did_you_mean(kind, ENCRYPTIONS)}")
-    if key and not kind.startswith("aws:kms"):
-        raise SetupError(
-            "DDA_KMS_KEY names a key that nothing would use: set DDA_ENCRYPTION to aws:kms, or unset the key"
-        )
-    told = {"ServerSideEncryption": kind, "SSEKMSKeyId": key}
-    return {name: value for name, value in told.items() if value}
-
-
 def client(anonymous: bool = False) -> Any:
     """A client that gives up after three tries; may be used by several threads. Anonymous: it signs nothing.
 
@@ -120,7 +103,7 @@ def client(anonymous: bool = False) -> Any:
     from botocore import UNSIGNED
     from botocore.config import Config
 
-    encryption()
+    encryption.settings()
     retries: Any = {"mode": "standard", "total_max_attempts": TRIES}
     # Content-MD5, which every store checks, is sent by the caller; newer checksums are not known everywhere
     config = Config(
@@ -164,14 +147,16 @@ def put(connection: Any, target: Place, name: str, content: bytes, more: dict[st
     """Write a small object, which the store checks by its MD5; `more` is what boto3 is told besides, or instead."""
     md5 = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
     with told(target, "write to"):
-        connection.put_object(**target.object(name), Body=content, **{"ContentMD5": md5, **encryption(), **more})
+        connection.put_object(
+            **target.object(name), Body=content, **{"ContentMD5": md5, **encryption.settings(), **more}
+        )
 
 
 def copy(connection: Any, source: dict[str, str], target: Place, name: str, noted: dict[str, str]) -> None:
     """Let the store copy an object, whatever its size; `noted` becomes its metadata."""
     from boto3.s3.transfer import TransferConfig
 
-    more = {"Metadata": noted, "MetadataDirective": "REPLACE", **encryption()}
+    more = {"Metadata": noted, "MetadataDirective": "REPLACE", **encryption.settings()}
     with told(target, "write to"):
         connection.copy(source, **target.object(name), ExtraArgs=more, Config=TransferConfig(COPY_BYTES))
 
