@@ -12,7 +12,7 @@ BENCH_PHOTOS ?= embedded
 export PATH := $(VENV)/bin:$(PATH)
 export PREFECT_HOME := $(CURDIR)/.prefect
 
-.PHONY: setup demo test check bench bench-gpu flow fit clean
+.PHONY: setup demo test check bench bench-gpu services services-check flow fit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,8 @@ help:
 	@echo "make check                lint, format, types, and the rules of the house"
 	@echo "make bench                throughput against plain baselines; choose by VAE=, BENCH_PHOTOS= and BENCH_OPTIONS="
 	@echo "make bench-gpu            the same on a GPU: Stable Diffusion 2.1's architecture and DINOv2 ViT-L/14 with LoRA"
+	@echo "make services             S3, MLflow, Prefect and a worker on this machine, until Ctrl-C; addresses in services.env"
+	@echo "make services-check       one line for each of them; fails where one is not well"
 	@echo "make flow                 the same pipeline as a Prefect flow"
 	@echo "make setup                only the environment, in .venv"
 
@@ -74,6 +76,14 @@ bench-gpu: setup
 		python bench/train.py --detector dinov2-l14 --photos "$(BENCH_PHOTOS)" --size 640x480 --n 256 --updates 100 $$compile || exit; \
 	done
 	python bench/evaluate.py --detector dinov2-l14 --precision bfloat16 --batch 128 --photos "$(BENCH_PHOTOS)" --size 640x480 --n 2000
+
+# The services whose addresses are this machine's; others are not started. SERVICES=FILE: settings of your own.
+SERVICES ?= services.env
+services: setup
+	@exec python -m flows.serve start --env "$(SERVICES)"
+
+services-check: setup
+	@python -m flows.serve check --env "$(SERVICES)"
 
 flow: setup
 	python -m flows.pipeline

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dda.core.errors import SetupError
+from dda.io import encryption
 from dda.io.progress import Advance
 
 SCHEME = "s3://"
@@ -94,11 +95,15 @@ def endpoint() -> str:
 
 
 def client(anonymous: bool = False) -> Any:
-    """A client that gives up after three tries; may be used by several threads. Anonymous: it signs nothing."""
+    """A client that gives up after three tries; may be used by several threads. Anonymous: it signs nothing.
+
+    Raises SetupError where the settings of encryption are wrong: before anything is read, not after.
+    """
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
 
+    encryption.settings()
     retries: Any = {"mode": "standard", "total_max_attempts": TRIES}
     # Content-MD5, which every store checks, is sent by the caller; newer checksums are not known everywhere
     config = Config(
@@ -142,14 +147,16 @@ def put(connection: Any, target: Place, name: str, content: bytes, more: dict[st
     """Write a small object, which the store checks by its MD5; `more` is what boto3 is told besides, or instead."""
     md5 = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
     with told(target, "write to"):
-        connection.put_object(**target.object(name), Body=content, **{"ContentMD5": md5, **more})
+        connection.put_object(
+            **target.object(name), Body=content, **{"ContentMD5": md5, **encryption.settings(), **more}
+        )
 
 
 def copy(connection: Any, source: dict[str, str], target: Place, name: str, noted: dict[str, str]) -> None:
     """Let the store copy an object, whatever its size; `noted` becomes its metadata."""
     from boto3.s3.transfer import TransferConfig
 
-    more = {"Metadata": noted, "MetadataDirective": "REPLACE"}
+    more = {"Metadata": noted, "MetadataDirective": "REPLACE", **encryption.settings()}
     with told(target, "write to"):
         connection.copy(source, **target.object(name), ExtraArgs=more, Config=TransferConfig(COPY_BYTES))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dda.io import manifests, s3
+from dda.io import encryption, manifests, s3
 from dda.io.s3 import Place
 
 PART_BYTES = 16 * 2**20
@@ -157,7 +157,8 @@ def _upload_parts(delivery: Delivery, wanted: Examined) -> None:
     upload, there = _continued(delivery, wanted)
     if not upload:
         with s3.told(target, DOING):
-            upload = connection.create_multipart_upload(**target.object(name), Metadata=_noted(wanted))["UploadId"]
+            more = {"Metadata": _noted(wanted), **encryption.settings()}
+            upload = connection.create_multipart_upload(**target.object(name), **more)["UploadId"]
     numbers = range(1, len(wanted.part_md5s) + 1)
     delivery.advance(sum(wanted.part_bytes for number in numbers if number in there))
 
