@@ -17,10 +17,10 @@ _inside = False
 
 @contextmanager
 def alone(doing: str) -> Iterator[None]:
-    """Wait until no other process runs a flow in this checkout, and keep others out; a flow within a flow is let in.
+    """Wait until no other process runs a flow in this checkout, keep others out; a flow in a flow is let in.
 
-    The system frees the lock of a process that died. Prefect's own limits know runs and not checkouts, so they let a run
-    by hand, or one that only seemed to have crashed, work beside another.
+    The system frees the lock of a process that died. Prefect's own limits know runs and not checkouts: a run by hand, or
+    one that only seemed to have crashed, would work beside another.
     """
     global _inside  # noqa: PLW0603 (a process is inside or not, as the lock itself is the process's)
     if _inside:

@@ -1,6 +1,6 @@
-"""Pool, GPU slot, deployments and the watch over crashed runs, on the server of PREFECT_API_URL.    python -m flows.deploy
+"""Pool, GPU slot, deployments and the watch over crashed runs, on Prefect's server.    python -m flows.deploy
 
-May be done again at any time: what exists keeps the limits that somebody chose, deployments become those of prefect.yaml.
+May be done again: what exists keeps the limits that somebody chose, deployments become those of prefect.yaml.
 """
 
 import subprocess
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
-from prefect.server.schemas.states import StateType
 from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessWorker
 
@@ -62,13 +62,17 @@ def zombies(silence_s: float) -> AutomationCore:
         trigger=EventTrigger(
             after={beat},
             expect={beat, *(f"prefect.flow-run.{end}" for end in ENDS)},
-            match={"prefect.resource.id": "prefect.flow-run.*"},  # type: ignore[arg-type]
+            match={"prefect.resource.id": "prefect.flow-run.*"},
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
             within=timedelta(seconds=silence_s),
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"silent for {silence_s:.0f} s")],
+        actions=[
+            ChangeFlowRunState(
+                name="Crashed", state=StateType.CRASHED, message=f"silent for {silence_s:.0f} s", force=False
+            )
+        ],
     )
 
 

@@ -1,5 +1,7 @@
 """Runs that were missed while no worker was there: one is done, the others would find nothing new."""
 
+from datetime import UTC, datetime
+
 from prefect import get_client, get_run_logger
 from prefect.client.schemas.filters import (
     DeploymentFilter,
@@ -13,21 +15,20 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled
-from prefect.types._datetime import now
 
 
 def cancel_missed() -> int:
     """Cancel the other runs of this deployment whose time has come; how many.
 
-    A worker that comes back after a weekend finds every run that was scheduled meanwhile, and `CANCEL_NEW` does not help:
-    the pool gives them to it one after the other. Runs that somebody asked for, or with other parameters, stay. A run
-    without a deployment cancels nothing.
+    A worker that comes back after a weekend finds every run that was scheduled meanwhile, and `CANCEL_NEW` is no
+    help: the pool gives them to it one after the other. Runs that somebody asked for, or with other parameters, stay. A
+    run without a deployment cancels nothing.
     """
     if not deployment.id or not flow_run.id:
         return 0
     due = FlowRunFilter(
         id=FlowRunFilterId(not_any_=[flow_run.id]),
-        expected_start_time=FlowRunFilterExpectedStartTime(before_=now()),
+        expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"before_": datetime.now(UTC)}),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
     )
     same = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))

@@ -44,8 +44,8 @@ TASK: Mapping[str, Any] = {"cache_policy": NO_CACHE, "result_serializer": "json"
 def fetch() -> list[str]:
     """Get what this checkout lacks from DVC's remote, as far as it is there; the addresses that lacked something.
 
-    In a checkout of a worker (DDA_BRANCH is set) what we were given follows git: else DVC would take the older photos that
-    lie here for a change, and undo what a person committed to `data.dvc`.
+    In a checkout of a worker (DDA_BRANCH is set) what we were given follows git: else DVC would take the older photos
+    that lie here for a change, and undo what a person committed to `data.dvc`.
     """
     stale = graph.out_of_date()
     given = {one.address for group in graph.steps() for one in group if one.given} & set(stale)
@@ -83,7 +83,7 @@ def is_published(vae: str, paths: Paths) -> bool:
 
 @task(**TASK, **RETRIED, retry_condition_fn=service_may_help, task_run_name="publish {vae}")
 def publish(vae: str, paths: Paths) -> str | None:
-    """Publish an audited set, and emit `dataset.published` if it is new; its version, None where DDA_PUBLISH is unset."""
+    """Publish an audited set, and emit `dataset.published` if it is new; its version, None without DDA_PUBLISH."""
     address = os.environ.get("DDA_PUBLISH")
     if not address:
         get_run_logger().info("DDA_PUBLISH is not set: %s is not published", vae)
