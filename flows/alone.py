@@ -17,9 +17,9 @@ _inside = False
 
 @contextmanager
 def alone(doing: str) -> Iterator[None]:
-    """Wait until no other process runs a flow in this checkout, keep others out; a flow in a flow is let in.
+    """Wait until no other process runs a flow in this checkout, keep others out; a flow in a flow may enter.
 
-    The system frees the lock of a process that died. Prefect's own limits know runs and not checkouts: a run by hand, or
+    The system frees the lock of a process that died. Prefect's limits know runs and no checkouts: a run by hand, or
     one that only seemed to have crashed, would work beside another.
     """
     global _inside  # noqa: PLW0603 (a process is inside or not, as the lock itself is the process's)

@@ -13,6 +13,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled
 
@@ -33,7 +34,8 @@ def cancel_missed() -> int:
     )
     same = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
     with get_client(sync_client=True) as client:
-        found = client.read_flow_runs(flow_run_filter=due, deployment_filter=same)
+        order = FlowRunSort.EXPECTED_START_TIME_ASC
+        found = client.read_flow_runs(flow_run_filter=due, deployment_filter=same, sort=order)
         missed = [run for run in found if run.auto_scheduled and run.parameters == flow_run.parameters]
         for run in missed:
             state: State[None] = Cancelled(
