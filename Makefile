@@ -12,7 +12,7 @@ BENCH_PHOTOS ?= embedded
 export PATH := $(VENV)/bin:$(PATH)
 export PREFECT_HOME := $(CURDIR)/.prefect
 
-.PHONY: setup demo test check bench bench-gpu services services-check flow fit clean
+.PHONY: setup demo test check bench bench-gpu services services-check flow deploy worker fit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,9 +22,11 @@ help:
 	@echo "make check                lint, format, types, and the rules of the house"
 	@echo "make bench                throughput against plain baselines; choose by VAE=, BENCH_PHOTOS= and BENCH_OPTIONS="
 	@echo "make bench-gpu            the same on a GPU: Stable Diffusion 2.1's architecture and DINOv2 ViT-L/14 with LoRA"
+	@echo "make flow                 the whole line as a Prefect flow, up to the registry and the gate"
 	@echo "make services             S3, MLflow, Prefect and a worker on this machine, until Ctrl-C; addresses in services.env"
 	@echo "make services-check       one line for each of them; fails where one is not well"
-	@echo "make flow                 the same pipeline as a Prefect flow"
+	@echo "make deploy               flows with their schedules, on the server of PREFECT_API_URL"
+	@echo "make worker               runs them, in this clone"
 	@echo "make setup                only the environment, in .venv"
 
 setup: $(READY)
@@ -86,7 +88,18 @@ services-check: setup
 	@python -m flows.serve check --env "$(SERVICES)"
 
 flow: setup
-	python -m flows.pipeline
+	python -m flows.nightly
+
+# Pool, GPU slot, the deployments of prefect.yaml, the watch over crashed runs: docs/orchestration.md. May be done again.
+deploy: setup
+	python -m flows.deploy
+
+# A worker works in the clone that it is started from: with DDA_BRANCH set, let that be a clone of its own.
+worker: export DDA_CHECKOUT := $(CURDIR)
+worker: export PREFECT_FLOWS_HEARTBEAT_FREQUENCY := 30
+worker: setup
+	@if [ -z "$$PREFECT_API_URL" ]; then echo "PREFECT_API_URL is not set: a worker needs a server; make services starts one" >&2; exit 2; fi
+	prefect worker start --pool gpu --type process
 
 # Make the embedded VAE anew from the embedded photographs (about 25 minutes on two cores).
 fit: setup

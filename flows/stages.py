@@ -1,64 +1,101 @@
 """Bring DVC stages up to date from a Prefect flow. The order comes from DVC's own graph: it is written nowhere else."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext
+from typing import Any
 
-import networkx as nx
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.tasks import Task
 
-DVC = (sys.executable, "-m", "dvc")
+from flows import commands, graph, shown, slots
+from flows.graph import How, Step
+
+BACK_OFF_S = 30.0
+UNCHANGED, RESTORED, RAN = "unchanged", "restored", "ran"
 
 
-def levels(targets: Sequence[str] = ()) -> list[list[str]]:
-    """Addresses of the stages that targets (with or without `@item`; none: all) need, in groups from first to last.
+def may_help(_task: Any, _run: Any, state: State) -> bool:
+    """Whether a second try of a stage can end otherwise: after a crash, never where the setup or the data are wrong."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, commands.CommandError) and error.crashed
 
-    Members of one group do not need each other. Raises ValueError for a target that dvc.yaml does not have.
+
+@task(task_run_name="{stage}", cache_policy=NO_CACHE, result_serializer="json", retry_condition_fn=may_help)
+def bring_up_to_date(stage: str, how: How) -> str:
+    """Run one stage if it has changed; whether it ran, was restored from DVC's cache, or had not changed.
+
+    Raises CommandError where it fails.
     """
-    from dvc.repo import Repo
+    progress = shown.Progress()
+    outcome = Outcome(stage)
 
-    with Repo(".") as repo:
-        graph = repo.index.graph.reverse()  # DVC's edges point to what a stage needs; these point downstream
-    names = {stage: (stage.addressing, stage.addressing.partition("@")[0]) for stage in graph}
-    for target in targets:
-        if not any(target in pair for pair in names.values()):
-            raise ValueError(f"dvc.yaml has no stage {target!r}")
-    wanted = {stage for stage in graph if not targets or set(names[stage]) & set(targets)}
-    needed = wanted.union(*(nx.ancestors(graph, stage) for stage in wanted))
-    generations = nx.topological_generations(graph.subgraph(needed))
-    groups = [sorted(stage.addressing for stage in level if not stage.is_data_source) for level in generations]
-    return [group for group in groups if group]
+    def seen(line: str) -> None:
+        progress.update(line)
+        outcome.update(line)
+
+    with slots.gpu() if how.gpu else nullcontext():
+        commands.run(stage, [*commands.DVC, "repro", "--single-item", stage], how.hours * 3600, seen)
+    return outcome.word
 
 
-@task(task_run_name="{stage}", cache_policy=NO_CACHE)
-def bring_up_to_date(stage: str) -> None:
-    """Run one stage if it has changed, its output in the run's log. Raises RuntimeError where it fails.
+class Outcome:
+    """What DVC did, from its own lines."""
 
-    It runs in a session of its own and is killed as a group when this task ends, so that no writer is left behind.
+    def __init__(self, stage: str) -> None:
+        self.word = RAN
+        self._words = {
+            f"Stage '{stage}' didn't change, skipping": UNCHANGED,
+            f"'{stage}' didn't change, skipping": UNCHANGED,
+        }
+        self._words[f"Stage '{stage}' is cached - skipping run, checking out outputs"] = RESTORED
+
+    def update(self, line: str) -> None:
+        """Another line."""
+        self.word = self._words.get(line, self.word)
+
+
+def with_retries(one: Step) -> "Task[[str, How], str]":
+    """The task of a stage, which retries as often as its `meta:` says, waiting twice as long each time."""
+    waits = [BACK_OFF_S * 2**n for n in range(one.how.retries)]
+    return bring_up_to_date.with_options(retries=one.how.retries, retry_delay_seconds=waits)
+
+
+def bring(targets: Sequence[str]) -> list[str]:
+    """Bring stages and what they need up to date, level by level; the addresses of those that DVC ran or restored.
+
+    What is up to date costs one `dvc status` for all. Stages of one level run side by side; where one fails, the others
+    end in peace, what they made is kept, and then the first error is raised.
     """
-    log = get_run_logger()
-    command = [*DVC, "--wait-for-lock", "repro", "--single-item", stage]
-    both = subprocess.PIPE, subprocess.STDOUT
-    process = subprocess.Popen(command, stdout=both[0], stderr=both[1], text=True, start_new_session=True)
+    stale = graph.out_of_date()
+    touched: set[str] = set()
+    for group in graph.steps(targets):
+        outcomes = _run_level([one for one in group if one.address in stale or one.needs & touched])
+        touched |= {address for address, outcome in outcomes.items() if outcome != UNCHANGED}
+    if touched:
+        _check(targets)
+    get_run_logger().info("%s: %s", ", ".join(targets) or "all", f"{len(touched)} made" if touched else "up to date")
+    return sorted(touched)
+
+
+def _run_level(group: Sequence[Step]) -> dict[str, str]:
+    """Outcomes by address."""
+    if any(one.how.gpu for one in group):
+        slots.ensure()
     try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            log.info(line.rstrip())
-        status = process.wait()
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    if status:
-        raise RuntimeError(f"stage {stage} failed with exit status {status}; its log says why")
+        runs = {one.address: with_retries(one).submit(one.address, one.how) for one in group}
+        for run in runs.values():
+            run.wait()
+    except BaseException:  # the flow is cancelled: its threads would wait for what they run
+        commands.kill_all()
+        raise
+    return {address: run.result() for address, run in runs.items()}
 
 
-def out_of_date() -> dict[str, object]:
-    """What `dvc status` still finds changed; empty when all is up to date."""
-    done = subprocess.run([*DVC, "status", "--json"], capture_output=True, text=True, check=True)
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
+def _check(targets: Sequence[str]) -> None:
+    """Raise RuntimeError where something that targets need is still out of date."""
+    needed = {one.address for group in graph.steps(targets) for one in group}
+    left = sorted(needed & set(graph.out_of_date()))
+    if left:
+        raise RuntimeError(f"still out of date after the run: {', '.join(left)}; did somebody change them meanwhile?")
