@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 
 from dda.core.errors import SetupError
-from dda.io import releases, s3, versioning
+from dda.io import releases, remote, s3, versioning
 from dda.params.sections import Paths
 from flows import commands, graph, receipts
 from flows.commands import DDA, DVC, CommandError
@@ -50,9 +50,9 @@ def fetch() -> list[str]:
     stale = graph.out_of_date()
     given = {one.address for group in graph.steps() for one in group if one.given} & set(stale)
     lacking = sorted({*graph.missing(stale), *(given if os.environ.get("DDA_BRANCH") else ())})
-    remote = versioning.use_remote()
-    if lacking and remote:
-        command = [*DVC, "pull", "--remote", remote, "--allow-missing", "--force", *lacking]
+    name = remote.use()
+    if lacking and name:
+        command = [*DVC, "pull", "--remote", name, "--allow-missing", "--force", *lacking]
         commands.run("dvc pull", command, TRANSFER_LIMIT_S)
     elif lacking:
         get_run_logger().info("DDA_REMOTE is not set: what lacks here is made, not fetched (%s)", ", ".join(lacking))
@@ -62,11 +62,11 @@ def fetch() -> list[str]:
 @task(**TASK, **RETRIED, retry_condition_fn=transfer_may_help)
 def push() -> bool:
     """Put what was made into DVC's remote; False where none is set."""
-    remote = versioning.use_remote()
-    if remote is None:
+    name = remote.use()
+    if name is None:
         get_run_logger().warning("DDA_REMOTE is not set: nothing is pushed, what was made lies in this checkout only")
         return False
-    commands.run("dvc push", [*DVC, "push", "--remote", remote], TRANSFER_LIMIT_S)
+    commands.run("dvc push", [*DVC, "push", "--remote", name], TRANSFER_LIMIT_S)
     return True
 
 

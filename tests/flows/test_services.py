@@ -8,7 +8,7 @@ import pytest
 from prefect import flow
 
 from dda.core.errors import SetupError
-from dda.io import versioning
+from dda.io import remote
 from flows import receipts, services
 from flows.commands import CommandError
 from tests import stores
@@ -162,37 +162,37 @@ def test_receipts_are_of_bytes_and_words(tmp_path, monkeypatch):
 
 
 class TestRemote:
-    """versioning.use_remote: what the environment says, in the file that git ignores."""
+    """remote.use: what the environment says, in the file that git ignores."""
 
     @pytest.fixture(autouse=True)
     def inside(self, project):
         project()
 
     def test_unset_touches_nothing(self):
-        assert versioning.use_remote() is None
+        assert remote.use() is None
         assert not Path(".dvc/config.local").exists()
 
     def test_it_is_written_once_and_follows_the_environment(self, monkeypatch):
         monkeypatch.setenv("DDA_REMOTE", "s3://one/dvc")
         monkeypatch.setenv("DDA_ENCRYPTION", "aws:kms")
         monkeypatch.setenv("DDA_KMS_KEY", "key-1")
-        assert versioning.use_remote() == "dda"
+        assert remote.use() == "dda"
         path = Path(".dvc/config.local")
         text, moment = path.read_text(), path.stat().st_mtime_ns
         assert "sse = aws:kms" in text
         assert "sse_kms_key_id = key-1" in text
-        versioning.use_remote()
+        remote.use()
         assert path.stat().st_mtime_ns == moment
         monkeypatch.delenv("DDA_ENCRYPTION")
         monkeypatch.delenv("DDA_KMS_KEY")
-        versioning.use_remote()
+        remote.use()
         assert "sse" not in path.read_text()
         assert "s3://one/dvc" in path.read_text()
 
     def test_a_remote_of_somebodys_own_stays_the_default(self, monkeypatch):
         subprocess.run(["dvc", "remote", "add", "-q", "--local", "--default", "mine", "s3://mine/dvc"], check=True)
         monkeypatch.setenv("DDA_REMOTE", "s3://one/dvc")
-        versioning.use_remote()
+        remote.use()
         assert "remote = mine" in Path(".dvc/config.local").read_text()
 
     @pytest.mark.parametrize(
@@ -201,14 +201,14 @@ class TestRemote:
             ({"DDA_REMOTE": "https://me:secret@host/dvc"}, "holds a name or password"),
             (
                 {"DDA_REMOTE": "s3://a/b", "DDA_ENCRYPTION": "AES"},
-                r"'AES' is no encryption of S3. Did you mean 'AES256'",
+                r"'AES', which S3 does not know. Did you mean 'AES256'",
             ),
-            ({"DDA_REMOTE": "s3://a/b", "DDA_KMS_KEY": "k"}, "DDA_ENCRYPTION is unset"),
+            ({"DDA_REMOTE": "s3://a/b", "DDA_KMS_KEY": "k"}, "a key that nothing would use"),
         ],
     )
     def test_what_cannot_be_is_refused(self, monkeypatch, names, words):
         for name, value in names.items():
             monkeypatch.setenv(name, value)
         with pytest.raises(SetupError, match=words) as caught:
-            versioning.use_remote()
+            remote.use()
         assert "secret" not in str(caught.value)

@@ -1,16 +1,11 @@
 """DVC, as the outside thing that versions what we were given."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from dda.core.errors import SetupError, did_you_mean
-
-REMOTE = "dda"
-ENCRYPTIONS = ("AES256", "aws:kms")
+from dda.core.errors import SetupError
 
 
 def track(folder: Path, linked: bool = False) -> None:
@@ -48,42 +43,3 @@ def commit() -> str | None:
     except subprocess.CalledProcessError:
         return None
     return said[0] + ("-dirty" if said[1] else "")
-
-
-def use_remote() -> str | None:
-    """Let this checkout use the remote of DDA_REMOTE, with DDA_ENCRYPTION and DDA_KMS_KEY; its name, None where unset.
-
-    Written into .dvc/config.local, which git ignores, and only where it says something else. Endpoint and credentials
-    stay in AWS's own variables. Raises SetupError for an address with a password in it, or an unknown encryption.
-    """
-    from dvc.config import Config
-
-    wanted = _remote()
-    if wanted is None:
-        return None
-    config = Config(".dvc", validate=False)
-    told = config.load_one("local")
-    if told["remote"].get(REMOTE) == wanted and "remote" in told["core"]:
-        return REMOTE
-    with config.edit("local") as written:
-        written["remote"][REMOTE] = wanted
-        written["core"].setdefault("remote", REMOTE)
-    return REMOTE
-
-
-def _remote() -> dict[str, str] | None:
-    """DVC's words for what the environment says."""
-    url, how, key = (os.environ.get(name, "") for name in ("DDA_REMOTE", "DDA_ENCRYPTION", "DDA_KMS_KEY"))
-    if not url:
-        return None
-    if "@" in urlsplit(url).netloc:
-        raise SetupError(
-            "DDA_REMOTE holds a name or password: leave them out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        )
-    if how and how not in ENCRYPTIONS:
-        raise SetupError(f"DDA_ENCRYPTION {how!r} is no encryption of S3. {did_you_mean(how, ENCRYPTIONS)}")
-    if key and how != "aws:kms":
-        raise SetupError(
-            f"DDA_KMS_KEY is set, but DDA_ENCRYPTION is {how or 'unset'}: set it to aws:kms, or unset the key"
-        )
-    return {"url": url} | ({"sse": how} if how else {}) | ({"sse_kms_key_id": key} if key else {})
