@@ -80,10 +80,10 @@ bench-gpu: setup
 # The services whose addresses are this machine's; others are not started. SERVICES=FILE: settings of your own.
 SERVICES ?= services.env
 services: setup
-	@exec python -m flows.services start --env "$(SERVICES)"
+	@exec python -m flows.serve start --env "$(SERVICES)"
 
 services-check: setup
-	@python -m flows.services check --env "$(SERVICES)"
+	@python -m flows.serve check --env "$(SERVICES)"
 
 flow: setup
 	python -m flows.pipeline

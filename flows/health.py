@@ -113,10 +113,13 @@ def make_pool() -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
+    from prefect.workers.process import ProcessWorker
 
+    template = ProcessWorker.get_default_base_job_template()
+    wanted = WorkPoolCreate(name=POOL, type="process", base_job_template=template, concurrency_limit=1)
     with get_client(sync_client=True) as client:
         try:
-            client.create_work_pool(WorkPoolCreate(name=POOL, type="process", concurrency_limit=1))
+            client.create_work_pool(wanted)
         except ObjectAlreadyExists:
             return
     print(f"pool {POOL}: made, 1 run at once")

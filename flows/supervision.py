@@ -1,6 +1,7 @@
 """Processes of the Procfile, run by honcho: together or not at all."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from flows import services
+from flows import serve
 
 ROOT = Path(__file__).parents[1]
 START_S = 150
@@ -30,7 +30,7 @@ def free_ports(n):
 
 def write_settings(folder, **changes):
     """services.env with other ports and what else a test wants: the file, and its values."""
-    values = services.read(ROOT / "services.env")
+    values = serve.read(ROOT / "services.env")
     ports = iter(free_ports(3))
     for name in ("AWS_ENDPOINT_URL", "MLFLOW_TRACKING_URI"):
         values[name] = f"http://127.0.0.1:{next(ports)}"
@@ -50,12 +50,12 @@ def environment(values):
 
 
 class Running:
-    """`python -m flows.services start` as a process of its own, and what it says."""
+    """`python -m flows.serve start` as a process of its own, and what it says."""
 
     def __init__(self, file, folder):
         self.folder, self.began = folder, time.monotonic()
         self.log = folder.with_suffix(".log")
-        command = [sys.executable, "-m", "flows.services", "start", "--env", file, "--folder", folder]
+        command = [sys.executable, "-m", "flows.serve", "start", "--env", file, "--folder", folder]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=environment({}), cwd=folder.parent

@@ -1,4 +1,4 @@
-"""The services that run on this machine.    python -m flows.services start|check [--env FILE] [--folder FOLDER]
+"""The services that run on this machine.    python -m flows.serve start|check [--env FILE] [--folder FOLDER]
 
 What they are stands in Procfile, and honcho runs it; where they are stands in services.env. Here is what lies between:
 only services whose address is this machine's are started, one group at a time, and none outlives the command.

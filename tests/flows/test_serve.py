@@ -14,7 +14,7 @@ from honcho.environ import parse_procfile
 
 from dda import quiet
 from dda.core.errors import SetupError
-from flows import health, services
+from flows import health, serve
 from tests import serving
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ print(run.info.run_id)
 
 
 def services_command(*arguments):
-    command = [sys.executable, "-m", "flows.services", *arguments]
+    command = [sys.executable, "-m", "flows.serve", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=serving.environment({}), cwd=ROOT, check=False)
 
 
@@ -61,7 +61,7 @@ def test_services_start_together_and_leave_nothing_behind_but_their_data(tmp_pat
         processes = first.wait()
         told = check(file)
         assert told.returncode == 0, told.stdout
-        assert [line.split()[0] for line in told.stdout.splitlines()] == list(services.NAMES)
+        assert [line.split()[0] for line in told.stdout.splitlines()] == list(serve.NAMES)
         assert "1 online, 1 run(s) at once" in told.stdout
         run_id = python(WRITE, values).split()[-1]
         again = services_command("start", "--env", file, "--folder", folder)
@@ -87,12 +87,12 @@ def test_services_start_together_and_leave_nothing_behind_but_their_data(tmp_pat
 
 
 def test_procfile_and_addresses_name_the_same_services():
-    assert tuple(parse_procfile((ROOT / "Procfile").read_text()).processes) == services.NAMES
-    assert set(health.ASKED) == set(services.NAMES)
+    assert tuple(parse_procfile((ROOT / "Procfile").read_text()).processes) == serve.NAMES
+    assert set(health.ASKED) == set(serve.NAMES)
 
 
 def test_settings_keep_everything_quiet_and_local():
-    values = services.read(ROOT / "services.env")
+    values = serve.read(ROOT / "services.env")
     lines = [line for line in quiet.FILE.read_text().splitlines() if line and not line.startswith("#")]
     assert set(lines) <= {f"{name}={value}" for name, value in values.items()}
     assert "127.0.0.1" in values["AWS_ENDPOINT_URL"]
@@ -104,7 +104,7 @@ def test_a_shell_reads_the_settings_as_we_do():
     shown = subprocess.run(
         command, capture_output=True, text=True, cwd=ROOT, env={"PATH": os.environ["PATH"]}, check=True
     )
-    values = services.read(ROOT / "services.env")
+    values = serve.read(ROOT / "services.env")
     assert {f"{name}={value}" for name, value in values.items()} <= set(shown.stdout.splitlines())
 
 
@@ -112,9 +112,9 @@ def test_a_shell_reads_the_settings_as_we_do():
 def test_a_line_that_not_everybody_reads_alike_is_told(tmp_path, line):
     (tmp_path / "env").write_text(f"# ours\nB=\n{line}\n")
     with pytest.raises(SetupError, match="env, line 3: write NAME=value, without spaces or quotes"):
-        services.read(tmp_path / "env")
+        serve.read(tmp_path / "env")
     with pytest.raises(SetupError, match="no settings of services at"):
-        services.read(tmp_path / "missing")
+        serve.read(tmp_path / "missing")
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_a_line_that_not_everybody_reads_alike_is_told(tmp_path, line):
 )
 def test_only_what_is_on_this_machine_is_started(monkeypatch, address, local):
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-    assert services.is_local("s3") is local
-    assert services.is_local("worker")
+    assert serve.is_local("s3") is local
+    assert serve.is_local("worker")
 
 
 def test_a_port_that_is_taken_is_told_with_the_line_to_change(tmp_path, monkeypatch):
@@ -143,7 +143,7 @@ def test_a_port_that_is_taken_is_told_with_the_line_to_change(tmp_path, monkeypa
         for name, value in values.items():
             monkeypatch.setenv(name, value)
         with pytest.raises(SetupError) as told:
-            services.start(file, tmp_path / "data")
+            serve.start(file, tmp_path / "data")
     (number,) = [n for n, line in enumerate(file.read_text().splitlines(), 1) if line.startswith("MLFLOW_TRACKING")]
     said = f"mlflow cannot listen on 127.0.0.1:{port} (Address already in use): stop what does, or write another port "
     assert str(told.value) == f"{said}into line {number} of {file} (MLFLOW_TRACKING_URI)"
@@ -162,9 +162,9 @@ def test_an_address_is_shown_without_its_password(monkeypatch):
 
 
 def test_encryption_reaches_the_mlflow_server(monkeypatch, tmp_path):
-    for name, value in services.read(ROOT / "services.env").items():
+    for name, value in serve.read(ROOT / "services.env").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DDA_ENCRYPTION", "aws:kms")
     monkeypatch.setenv("DDA_KMS_KEY", "a-key")
-    told = services._settings(tmp_path)
+    told = serve._settings(tmp_path)
     assert told["MLFLOW_S3_UPLOAD_EXTRA_ARGS"] == '{"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "a-key"}'
