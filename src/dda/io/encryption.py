@@ -4,7 +4,7 @@ import os
 
 from dda.core.errors import SetupError, did_you_mean
 
-KINDS = ("AES256", "aws:kms", "aws:kms:dsse")
+KINDS = ("AES256", "aws:kms")
 
 
 def settings() -> dict[str, str]:
@@ -16,7 +16,7 @@ def settings() -> dict[str, str]:
     kind, key = os.environ.get("DDA_ENCRYPTION", ""), os.environ.get("DDA_KMS_KEY", "")
     if kind and kind not in KINDS:
         raise SetupError(f"DDA_ENCRYPTION is {kind!r}, which S3 does not know. {did_you_mean(kind, KINDS)}")
-    if key and not kind.startswith("aws:kms"):
+    if key and kind != "aws:kms":
         raise SetupError(
             "DDA_KMS_KEY names a key that nothing would use: set DDA_ENCRYPTION to aws:kms, or unset the key"
         )
