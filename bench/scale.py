@@ -22,14 +22,15 @@ from measure import measured
 
 from dda import quiet
 
-KINDS = {"index": 100_000, "dvc": 2_000, "mlflow": 100, "prefect": 50}
+KINDS = {"index": 100_000, "dvc": 2_000, "mlflow": 100, "prefect": 200}
 MEANING = {
     "index": "photos in index.parquet",
     "dvc": "files in one folder of DVC",
     "mlflow": "runs and versions in one SQLite database",
     "prefect": "task runs of one flow, on one server with SQLite",
 }
-TARGETS = (1_000_000, 100_000_000)
+PHOTOS = (1_000_000, 100_000_000)
+TARGETS = {"index": PHOTOS, "dvc": PHOTOS, "mlflow": (10_000, 100_000), "prefect": (10_000, 100_000)}
 METRICS, PARAMS = 60, 80  # of a run: what `train` and the registry log
 
 
@@ -139,7 +140,7 @@ def grow_mlflow(count: int) -> dict[str, float]:
 
 def database_bytes() -> int:
     """The size of the database in this folder."""
-    return sum(path.stat().st_size for path in Path().rglob("*.db"))
+    return sum(path.stat().st_size for path in Path().rglob("*.db*"))
 
 
 def grow_prefect(count: int) -> dict[str, float]:
@@ -152,10 +153,11 @@ def grow_prefect(count: int) -> dict[str, float]:
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", port]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        return {"flow_s": wide_flow_s(api, count), "bytes": database_bytes()}
+        found = {"flow_s": wide_flow_s(api, count)}
     finally:
         server.terminate()
         server.wait()
+    return found | {"bytes": database_bytes()}
 
 
 def wide_flow_s(api: str, count: int) -> float:
@@ -184,7 +186,7 @@ def wide_flow_s(api: str, count: int) -> float:
 def conclude(kind: str, runs: dict[int, dict[str, Any]]) -> None:
     """Print what a million and a hundred million would take, were growth that of the last step."""
     (_, two), (last, four) = list(runs.items())[1:]
-    for target in TARGETS if kind != "prefect" else (1_000, 10_000):
+    for target in TARGETS[kind]:
         growth = {name: max(0.0, four[name] - two[name]) / (last / 2) for name in four}
         grown = {name: four[name] + growth[name] * (target - last) for name in four}
         print(f"  {target:>9}: {line(grown)} (carried on)", flush=True)

@@ -25,7 +25,7 @@ from flows.health import ADDRESSES, MLFLOW, PREFECT, S3, WORKER
 
 ROOT = Path(__file__).parents[1]
 NAMES = (S3, MLFLOW, PREFECT, WORKER)
-LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(\S*)")
+LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([^\s\"'\\$`&;|<>()]*)")  # nothing that a shell would take for its own
 
 
 def read(file: Path) -> dict[str, str]:
@@ -38,7 +38,7 @@ def read(file: Path) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         if line.strip() and not line.startswith("#"):
             if not (match := LINE.fullmatch(line.rstrip())):
-                raise SetupError(f"{file}, line {number}: write NAME=value, without spaces or quotes")
+                raise SetupError(f"{file}, line {number}: write NAME=value, without spaces, quotes or $ & ;")
             found[match[1]] = match[2]
     return found
 

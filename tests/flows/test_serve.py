@@ -108,10 +108,10 @@ def test_a_shell_reads_the_settings_as_we_do():
     assert {f"{name}={value}" for name, value in values.items()} <= set(shown.stdout.splitlines())
 
 
-@pytest.mark.parametrize("line", ["A = b", 'A="b c"', "export A=b", "A=b c", "A"])
+@pytest.mark.parametrize("line", ["A = b", 'A="b"', "export A=b", "A=b c", "A", "A=$HOME", "A=http://a/?b&c"])
 def test_a_line_that_not_everybody_reads_alike_is_told(tmp_path, line):
     (tmp_path / "env").write_text(f"# ours\nB=\n{line}\n")
-    with pytest.raises(SetupError, match="env, line 3: write NAME=value, without spaces or quotes"):
+    with pytest.raises(SetupError, match="env, line 3: write NAME=value, without spaces, quotes or"):
         serve.read(tmp_path / "env")
     with pytest.raises(SetupError, match="no settings of services at"):
         serve.read(tmp_path / "missing")
