@@ -128,7 +128,7 @@ def _settings(folder: Path) -> dict[str, str]:
         told |= {"RCLONE_CONFIG": os.devnull, "RCLONE_CACHE_DIR": str(folder / "rclone")}
     if is_local(MLFLOW):
         host, port = listens_at(MLFLOW)
-        # what evaluates language models runs in processes of its own, half a gigabyte that nobody here needs
+        # what judges language models runs in eight processes of its own, which nobody here needs
         told |= {"MLFLOW_HOST": host, "MLFLOW_PORT": str(port), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         told["MLFLOW_BACKEND_STORE_URI"] = (
             os.environ.get("MLFLOW_BACKEND_STORE_URI") or f"sqlite:///{folder / 'mlflow.db'}"
@@ -138,6 +138,8 @@ def _settings(folder: Path) -> dict[str, str]:
     if is_local(PREFECT):
         host, port = listens_at(PREFECT)
         told |= {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port)}
+        # its pages are unpacked at every start: else into the library's own folder
+        told["PREFECT_SERVER_UI_STATIC_DIRECTORY"] = str(folder / "prefect/pages")
     return told
 
 
