@@ -25,6 +25,7 @@ from flows.health import ADDRESSES, MLFLOW, PREFECT, S3, WORKER
 
 ROOT = Path(__file__).parents[1]
 NAMES = (S3, MLFLOW, PREFECT, WORKER)
+SAID_S = 20  # longer than a service on this machine takes
 LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([^\s\"'\\$`&;|<>()]*)")  # nothing that a shell would take for its own
 
 
@@ -154,11 +155,15 @@ def report() -> bool:
 
 
 def wait(name: str) -> None:
-    """Return when a service is well. Raises SetupError where it is not in time."""
-    began = time.monotonic()
+    """Return when a service is well; says so where that takes long. Raises SetupError where it is not in time."""
+    began, told = time.monotonic(), False
     while not (found := health.of(name)).healthy:
-        if time.monotonic() - began > supervision.START_S:
-            raise SetupError(f"{name} is not well after {supervision.START_S} s: {found.state}")
+        waited_s = time.monotonic() - began
+        if waited_s > supervision.START_S:
+            raise SetupError(f"{name} at {health.address(name)} is not well after {waited_s:.0f} s: {found.state}")
+        if waited_s > SAID_S and not told:
+            told = True
+            print(f"waiting for {name} at {health.address(name)}: {found.state}", flush=True)
         time.sleep(supervision.POLL_S)
 
 
