@@ -50,6 +50,8 @@ def of(name: str) -> Health:
     address(name)
     try:
         return ASKED[name]()
+    except urllib.error.HTTPError as error:
+        return Health(False, f"answers {error.code} {error.reason}")
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Health(False, f"no answer ({getattr(error, 'reason', None) or error})")
     except SetupError as error:
