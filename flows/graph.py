@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -100,9 +101,6 @@ def due(targets: Sequence[str], stale: Collection[str]) -> list[str]:
 
 def missing(stale: Mapping[str, Any]) -> list[str]:
     """Of what is stale, the addresses of which an output is not there: in a new clone, all."""
-    changes = {address: [one for one in told if isinstance(one, dict)] for address, told in stale.items()}
-    outs = {
-        address: [state for one in told for state in one.get("changed outs", {}).values()]
-        for address, told in changes.items()
-    }
-    return sorted(address for address, states in outs.items() if "deleted" in states)
+    changes = [(address, one) for address, told in stale.items() for one in told if isinstance(one, dict)]
+    outs = [(address, Path(out)) for address, one in changes for out in one.get("changed outs", {})]
+    return sorted({address for address, out in outs if not out.exists()})

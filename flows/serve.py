@@ -1,37 +1,28 @@
-<<<<<<<< HEAD:flows/services.py
-"""Steps outside DVC, each a task: what travels to and from DVC's remote, publishing, the registry, the gate."""
-========
 """The services that run on this machine.    python -m flows.serve start|check [--env FILE] [--folder FOLDER]
->>>>>>>> svc:flows/serve.py
 
+What they are stands in Procfile, and honcho runs it; where they are stands in services.env. Here is what lies between:
+only services whose address is this machine's are started, one group at a time, and none outlives the command.
+"""
+
+import argparse
+import fcntl
+import ipaddress
 import json
 import os
-from collections.abc import Mapping
+import re
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
-
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
-from prefect.events import emit_event
+from urllib.parse import urlsplit
 
 from dda.core.errors import SetupError
-from dda.io import releases, remote, s3, versioning
-from dda.params.sections import Paths
-from flows import commands, graph, receipts
-from flows.commands import DDA, DVC, CommandError
+from dda.io import encryption
+from flows import health, supervision
+from flows.health import ADDRESSES, MLFLOW, PREFECT, S3, WORKER
 
-<<<<<<<< HEAD:flows/services.py
-WAITS_S = [10.0, 30.0, 90.0]
-TRANSFER_LIMIT_S = 24 * 3600.0
-REGISTRY_LIMIT_S = 6 * 3600.0  # the gate may judge two detectors anew
-Step = TypeVar("Step")
-
-
-def transfer_may_help(_task: Any, _run: Any, state: State) -> bool:
-    """DVC's exit status does not say why a transfer failed, and what arrived is kept: try again."""
-    return isinstance(state.result(raise_on_failure=False), CommandError)
-========
 ROOT = Path(__file__).parents[1]
 NAMES = (S3, MLFLOW, PREFECT, WORKER)
 SAID_S = 20  # longer than a service on this machine takes
@@ -51,102 +42,84 @@ def read(file: Path) -> dict[str, str]:
                 raise SetupError(f"{file}, line {number}: write NAME=value, without spaces, quotes or $ & ;")
             found[match[1]] = match[2]
     return found
->>>>>>>> svc:flows/serve.py
 
 
-def service_may_help(_task: Any, _run: Any, state: State) -> bool:
-    """Whether a service was away; a wrong setup or a set that may not be published stays so."""
-    error = state.result(raise_on_failure=False)
-    if isinstance(error, CommandError):
-        return error.away
-    return isinstance(error, SetupError) and bool(commands.AWAY.search(str(error)))
+def is_local(name: str) -> bool:
+    """Whether a service is to run here: its address is of loopback. Workers always are: they need no address."""
+    return name == WORKER or _is_loopback(urlsplit(os.environ.get(ADDRESSES[name], "")).hostname or "")
 
 
-RETRIED: Mapping[str, Any] = {"retries": len(WAITS_S), "retry_delay_seconds": WAITS_S}
-TASK: Mapping[str, Any] = {"cache_policy": NO_CACHE, "result_serializer": "json"}
-
-
-@task(**TASK, **RETRIED, retry_condition_fn=transfer_may_help)
-def fetch() -> list[str]:
-    """Get what this checkout lacks from DVC's remote, as far as it is there; the addresses that lacked something.
-
-    In a checkout of a worker (DDA_BRANCH is set) what we were given follows git: else DVC would take the older photos
-    that lie here for a change, and undo what a person committed to `data.dvc`.
-    """
-    stale = graph.out_of_date()
-    given = {one.address for group in graph.steps() for one in group if one.given} & set(stale)
-    lacking = sorted({*graph.missing(stale), *(given if os.environ.get("DDA_BRANCH") else ())})
-    name = remote.use()
-    if lacking and name:
-        command = [*DVC, "pull", "--remote", name, "--allow-missing", "--force", *lacking]
-        commands.run("dvc pull", command, TRANSFER_LIMIT_S)
-    elif lacking:
-        get_run_logger().info("DDA_REMOTE is not set: what lacks here is made, not fetched (%s)", ", ".join(lacking))
-    return lacking
-
-
-@task(**TASK, **RETRIED, retry_condition_fn=transfer_may_help)
-def push() -> bool:
-    """Put what was made into DVC's remote; False where none is set."""
-    name = remote.use()
-    if name is None:
-        get_run_logger().warning("DDA_REMOTE is not set: nothing is pushed, what was made lies in this checkout only")
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
         return False
-    commands.run("dvc push", [*DVC, "push", "--remote", name], TRANSFER_LIMIT_S)
-    return True
 
 
-def publishing_key(vae: str, paths: Paths) -> str:
-    """What a published version follows from."""
-    digest = versioning.recorded_digest(paths.aligned / vae)
-    return receipts.key([paths.audits / f"{vae}.json"], digest, os.environ.get("DDA_PUBLISH"))
+def listens_at(name: str) -> tuple[str, int]:
+    """Host and port of a local service. Raises SetupError where its address names no port."""
+    parts = urlsplit(os.environ[ADDRESSES[name]])
+    if not parts.port:
+        raise SetupError(f"{ADDRESSES[name]} names no port: write one such as http://127.0.0.1:9010")
+    return str(parts.hostname), parts.port
 
 
-def is_published(vae: str, paths: Paths) -> bool:
-    """Whether nothing is left to publish."""
-    return not os.environ.get("DDA_PUBLISH") or receipts.holds(f"publish-{vae}", publishing_key(vae, paths))
+def start(file: Path, folder: Path) -> int:
+    """Run the services of this machine until Ctrl-C, or until one of them ends; the exit status."""
+    addresses = {name: health.address(name) for name in NAMES}
+    names = [name for name in NAMES if is_local(name)]
+    with _alone(folder):
+        for name in names[:-1]:
+            _check_port(name, file)
+        for name in NAMES:
+            if name not in names:
+                print(f"{name:8} is at {addresses[name]}, not on this machine: not started", flush=True)
+        _make_folders(folder)
+        os.environ.update(_settings(folder))
+        return supervision.run(names, report)
 
 
-@task(**TASK, **RETRIED, retry_condition_fn=service_may_help, task_run_name="publish {vae}")
-def publish(vae: str, paths: Paths) -> str | None:
-    """Publish an audited set, and emit `dataset.published` if it is new; its version, None without DDA_PUBLISH."""
-    address = os.environ.get("DDA_PUBLISH")
-    if not address:
-        get_run_logger().info("DDA_PUBLISH is not set: %s is not published", vae)
-        return None
-    before = latest(address, vae)
-    key = publishing_key(vae, paths)
-    commands.run(f"dda publish {vae}", [*DDA, "publish", vae, address], TRANSFER_LIMIT_S)
-    version = latest(address, vae)
-    if version != before:
-        labels = {
-            "prefect.resource.id": f"dda.dataset.{vae}",
-            "prefect.resource.name": vae,
-            "dda.version": version or "",
-        }
-        emit_event("dataset.published", resource=labels)
-    receipts.write(f"publish-{vae}", key)
-    return version
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a folder for ourselves. Raises SetupError where its services run already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise SetupError(
+                f"the services of {folder} run already, process {lock.read().strip() or 'unknown'}: stop them there "
+                "with Ctrl-C; `make services-check` says how they are"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
-def latest(address: str, vae: str) -> str | None:
-    """The version that the store calls the latest one."""
-    root = s3.place(address).below(vae)
-    with s3.told(root):
-        found, _ = releases.latest(s3.client(), root)
-    return found.version if found else None
+def _check_port(name: str, file: Path) -> None:
+    host, port = listens_at(name)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            lines = file.read_text("utf-8").splitlines()
+            line = next((n for n, text in enumerate(lines, 1) if text.startswith(f"{ADDRESSES[name]}=")), "?")
+            raise SetupError(
+                f"{name} cannot listen on {host}:{port} ({error.strerror}): stop what does, or write another port "
+                f"into line {line} of {file} ({ADDRESSES[name]})"
+            ) from error
 
 
-def registry_key() -> str:
-    """What a version and its verdict follow from: all that was made, all that was asked, and where the registry is."""
-    return receipts.key([Path("dvc.lock"), Path("params.yaml")], os.environ.get("MLFLOW_TRACKING_URI"))
+def _make_folders(folder: Path) -> None:
+    """Folders of data; a bucket of the local store is a folder."""
+    buckets = [f"s3/{place.bucket}" for place in health.places()] if is_local(S3) else []
+    for name in ("prefect", *buckets):
+        (folder / name).mkdir(parents=True, exist_ok=True)
 
 
-<<<<<<<< HEAD:flows/services.py
-def is_registered() -> bool:
-    """Whether the registry has this detector with these numbers."""
-    return receipts.holds("register", registry_key())
-========
 def _settings(folder: Path) -> dict[str, str]:
     """What the commands of Procfile read from the environment, besides what the file of settings says."""
     told = {"DDA_SERVICES": str(folder), "PREFECT_HOME": str(folder / "prefect"), "PYTHONUNBUFFERED": "1"}
@@ -169,22 +142,18 @@ def _settings(folder: Path) -> dict[str, str]:
         # its pages are unpacked at every start: else into the library's own folder
         told["PREFECT_SERVER_UI_STATIC_DIRECTORY"] = str(folder / "prefect/pages")
     return told
->>>>>>>> svc:flows/serve.py
 
 
-def is_judged() -> bool:
-    """Whether the gate has said its word on what is here."""
-    return receipts.holds("release", registry_key())
+def report() -> bool:
+    """Print a line for each service; whether all are well."""
+    found = {name: health.of(name) for name in NAMES}
+    width = max(len(health.address(name)) for name in NAMES)
+    for name, one in found.items():
+        well = "well" if one.healthy else "NOT WELL"
+        print(f"{name:8} {health.address(name):{width}}  {well}: {one.state}  {one.version}".rstrip(), flush=True)
+    return all(one.healthy for one in found.values())
 
 
-<<<<<<<< HEAD:flows/services.py
-@task(**TASK, **RETRIED, retry_condition_fn=service_may_help)
-def register() -> None:
-    """Make the detector a version of the registered model, or complete its version."""
-    key = registry_key()
-    commands.run("dda register", [*DDA, "register"], REGISTRY_LIMIT_S)
-    receipts.write("register", key)
-========
 def wait(name: str) -> None:
     """Return when a service is well; says so where that takes long. Raises SetupError where it is not in time."""
     began, told = time.monotonic(), False
@@ -196,19 +165,30 @@ def wait(name: str) -> None:
             told = True
             print(f"waiting for {name} at {health.address(name)}: {found.state}", flush=True)
         time.sleep(supervision.POLL_S)
->>>>>>>> svc:flows/serve.py
 
 
-@task(**TASK, **RETRIED, retry_condition_fn=service_may_help)
-def promote(version: str) -> dict[str, Any]:
-    """The gate's answer on a version, as `dda promote --json` gives it."""
-    key = registry_key()
-    # exit status 1: refused, or rolled back; the answer says which
-    said = commands.answer("dda promote", [*DDA, "promote", version, "--json"], REGISTRY_LIMIT_S, allowed=(0, 1))
+def main() -> int:
+    """What the command line asks for; the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("verb", choices=("start", "check", "wait", "pool"))
+    parser.add_argument("service", nargs="?", choices=NAMES, help="for which to wait")
+    parser.add_argument("--env", type=Path, help="settings; they win over the environment (default: services.env)")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".services", help="where the services keep their data")
+    options = parser.parse_args()
+    file = options.env or ROOT / "services.env"
+    if options.verb in ("start", "check"):
+        os.environ.update(read(file))
+    if options.verb == "start":
+        return start(file, options.folder.resolve())
+    if options.verb == "check":
+        return 0 if report() else 1
+    health.make_pool() if options.verb == "pool" else wait(options.service)
+    return 0
+
+
+if __name__ == "__main__":
     try:
-        told: dict[str, Any] = json.loads(said)
-    except json.JSONDecodeError as error:
-        raise CommandError("dda promote", 1, [*said.splitlines(), f"no JSON document: {error}"]) from error
-    if told["outcome"] != "rolled back":
-        receipts.write("release", key)
-    return told
+        sys.exit(main())
+    except SetupError as error:
+        print(f"services: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)

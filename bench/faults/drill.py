@@ -165,14 +165,14 @@ def answers(address: str) -> bool:
 
 
 @contextlib.contextmanager
-def process(*command: str, log: str = "run.log") -> Iterator["subprocess.Popen[bytes]"]:
-    """A process in a session of its own, killed with all of that session at the end."""
+def process(*command: str, log: str = "run.log", group: bool = True) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process in a session of its own, killed at the end, by default with all of that session."""
     with Path(log).open("ab") as file:
         started = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
     try:
         yield started
     finally:
-        kill(started.pid, group=True)
+        kill(started.pid, group)
         started.wait()
 
 

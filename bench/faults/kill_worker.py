@@ -13,7 +13,7 @@ def main() -> None:
     """The drill."""
     with drill.project(seconds=2), drill.server():
         drill.deploy(silence_s=60)
-        with drill.process(*WORKER, log="worker.log") as worker:
+        with drill.process(*WORKER, log="worker.log", group=False) as worker:
             first = drill.start("first/one")
             drill.until("two parts are made", lambda: drill.parts() >= 2)
             drill.kill(worker.pid)
