@@ -8,7 +8,7 @@ import pytest
 from prefect import flow
 
 from dda.core.errors import SetupError
-from dda.io import versioning
+from dda.io import remote
 from flows import receipts, services
 from flows.commands import CommandError
 from tests import stores
@@ -161,7 +161,7 @@ def test_receipts_are_of_bytes_and_words(tmp_path, monkeypatch):
 
 
 class TestRemote:
-    """versioning.use_remote: what the environment says, in the file that git ignores."""
+    """remote.use: what the environment says, in the file that git ignores."""
 
     @pytest.fixture(autouse=True)
     def inside(self, project):
@@ -200,9 +200,9 @@ class TestRemote:
             ({"DDA_REMOTE": "https://me:secret@host/dvc"}, "holds a name or password"),
             (
                 {"DDA_REMOTE": "s3://a/b", "DDA_ENCRYPTION": "AES"},
-                r"'AES' is no encryption of S3. Did you mean 'AES256'",
+                r"'AES', which S3 does not know. Did you mean 'AES256'",
             ),
-            ({"DDA_REMOTE": "s3://a/b", "DDA_KMS_KEY": "k"}, "DDA_ENCRYPTION is unset"),
+            ({"DDA_REMOTE": "s3://a/b", "DDA_KMS_KEY": "k"}, "a key that nothing would use"),
         ],
     )
     def test_what_cannot_be_is_refused(self, monkeypatch, names, words):
