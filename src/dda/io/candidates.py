@@ -99,8 +99,6 @@ def _run(client: Any, experiment: str, candidate: Candidate) -> str:
 
 def _model(client: Any, experiment: str, candidate: Candidate, run_id: str) -> str:
     """The logged model of a run, whole: what an earlier attempt has left is gone on with where its code is the same."""
-    from mlflow.entities import LoggedModelOutput
-
     known = _left(client, experiment, candidate, run_id)
     if known and str(known.status) == READY:
         return str(known.model_id)
@@ -109,9 +107,18 @@ def _model(client: Any, experiment: str, candidate: Candidate, run_id: str) -> s
     with tempfile.TemporaryDirectory() as scratch:
         candidate.write_model(Path(scratch) / "model", model_id, run_id)
         client.log_model_artifacts(model_id, f"{scratch}/model")
-    client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])  # so that MLflow's page of the run leads to it
+    _link(client, run_id, model_id)
     client.finalize_logged_model(model_id, READY)
     return str(model_id)
+
+
+def _link(client: Any, run_id: str, model_id: str) -> None:
+    """Let MLflow's page of the run lead to the model. A second time is refused by the store."""
+    from mlflow.entities import LoggedModelOutput
+
+    outputs = client.get_run(run_id).outputs
+    if model_id not in [one.model_id for one in (outputs.model_outputs if outputs else [])]:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
 
 
 def _left(client: Any, experiment: str, candidate: Candidate, run_id: str) -> Any:
