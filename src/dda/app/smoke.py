@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import tempfile
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def answers(registry: Registry, name: str, contents: list[bytes]) -> list[float]
     import pandas as pd
 
     table = registry.load(name, device="cpu").predict(pd.DataFrame({"image": contents}))
-    return [float(logit) for logit in table["logit"]]
+    return [math.nan if logit is None else float(logit) for logit in table["logit"]]
 
 
 def _shown(logits: list[float]) -> str:
