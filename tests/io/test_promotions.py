@@ -1,6 +1,7 @@
 """What was decided about versions is kept in order, whole, and also where it was never finished."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_an_event_is_begun_and_finished_with_its_document(registry, tmp_path):
     (finished,) = promotions.events(registry)
     assert (finished.outcome, finished.facts) == ("refused", {"version": "2", "champion": "1"})
     kept = registry.client.download_artifacts(event, "verdict.json", str(tmp_path))
-    assert json.load(open(kept)) == {"reasons": ["worse on tiny"]}
+    assert json.loads(Path(kept).read_text()) == {"reasons": ["worse on tiny"]}
     assert registry.client.get_run(event).info.status == "FINISHED"
 
 

@@ -102,7 +102,7 @@ def test_what_this_very_process_could_not_give_back_is_taken_over(registry):
 
 def test_the_lock_of_another_machine_is_left_alone_for_its_lease(registry):
     put(registry, host="elsewhere", since_s=time.time() - LEASE_S + 60)
-    with pytest.raises(SetupError, match="held by process .* on elsewhere.*: promote version 3"):
+    with pytest.raises(SetupError, match=r"held by process .* on elsewhere.*: promote version 3"):
         registry.locked("promote", wait_s=0).__enter__()
     assert locks(registry) == [LOCK]
 
@@ -123,9 +123,14 @@ def test_whoever_takes_over_does_not_take_the_lock_of_one_who_was_faster(registr
 
 def test_a_store_that_is_away_when_the_lock_is_given_back_hides_no_error_and_the_next_one_takes_it(registry):
     client = registry.client
-    with pytest.raises(RuntimeError, match="broken"), registry.locked("break"):
-        registry.client.get_registered_model = lambda name: fail()
-        raise RuntimeError("broken")
+
+    def break_off():
+        with registry.locked("break"):
+            client.get_registered_model = lambda name: fail()
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        break_off()
     del client.get_registered_model
     assert locks(registry) == [LOCK]
     with registry.locked("again", wait_s=0):
