@@ -61,6 +61,20 @@ def test_registering_again_sends_only_what_is_another(registry, tmp_path):
     assert registry.version("1").metrics["aligned-tiny/native/auroc_low"] == 0.6
 
 
+def test_what_the_detector_said_at_first_and_the_code_that_serves_it_are_never_replaced(registry, tmp_path):
+    register(registry, candidate(tmp_path, fixtures_json="first"))
+    later = candidate(tmp_path, fixtures_json="second", predictions__a_parquet="rows")
+    register(registry, type(later)(**{**vars(later), "code": "c2"}))
+    version = registry.version("1")
+    assert registry.fetch(version, "fixtures.json", tmp_path / "got").read_text() == "first"
+    assert version.tags["dda.code"] == "c1"
+    assert list(json.loads(version.tags["dda.files"])) == [
+        "fixtures.json",
+        "lineage/detector.json",
+        "predictions/a.parquet",
+    ]
+
+
 def test_the_model_itself_bears_the_metrics_too(registry, tmp_path):
     version = register(registry, candidate(tmp_path, metrics=METRICS))
     found = registry.client.get_logged_model(version.model_id)

@@ -37,7 +37,11 @@ def server(rclone_store, empty_store):
     places = ["--backend-store-uri", database, "--artifacts-destination", f"s3://{stores.BUCKET}/mlflow"]
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *places]
     process = subprocess.Popen(
-        command, env=stores.environment(rclone_store.address), start_new_session=True, stderr=subprocess.DEVNULL
+        command,
+        env=stores.environment(rclone_store.address),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     address = f"http://127.0.0.1:{port}"
     try:
