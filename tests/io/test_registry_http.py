@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,10 +32,11 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def server(rclone_store, empty_store):
+def server(rclone_store, empty_store, tmp_path_factory):
     """The address of an MLflow server; it alone has the keys of the store."""
-    port, database = free_port(), f"sqlite:///{empty_store}/artifacts/mlflow/mlflow.db"
-    places = ["--backend-store-uri", database, "--artifacts-destination", f"s3://{stores.BUCKET}/mlflow"]
+    database = shutil.copy(empty_store / "artifacts/mlflow/mlflow.db", tmp_path_factory.mktemp("server"))
+    port, places = free_port(), ["--backend-store-uri", f"sqlite:///{database}"]
+    places += ["--artifacts-destination", f"s3://{stores.BUCKET}/mlflow"]
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *places]
     process = subprocess.Popen(
         command,
