@@ -154,3 +154,24 @@ def aligned(audited, tmp_path, monkeypatch):
     shutil.copytree(audited, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return parameters.load(ROOT / "params.yaml").paths
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """A folder with an MLflow store that has nothing in it: making its tables takes seconds, copying it none."""
+    from dda.io import mlflow_store
+
+    folder = tmp_path_factory.mktemp("store")
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        mlflow_store.client()
+    return folder
+
+
+@pytest.fixture
+def in_store(empty_store, tmp_path, monkeypatch):
+    """A folder with such a store of its own, which is the current one."""
+    shutil.copytree(empty_store, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path

@@ -129,7 +129,7 @@ class Passing(BaseHTTPRequestHandler):
         self.wfile.write(content)
         far.close()
 
-    do_HEAD = do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815
+    do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
     def log_message(self, *_) -> None:
         """Requests are counted, not told."""

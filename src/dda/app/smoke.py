@@ -2,16 +2,17 @@
 
 import base64
 import json
+import math
 import tempfile
 from pathlib import Path
 
 from dda.core import fixtures
 from dda.core.errors import SetupError
 from dda.io import atomic, photos
+from dda.io.candidates import FIXTURES
 from dda.io.detectors import Detector
 from dda.io.registry import Registry
 
-FILE = "fixtures.json"
 TOLERANCE = 1e-4
 """Between logits on a CPU, of machines and releases that add up in another order."""
 
@@ -26,7 +27,9 @@ def write(folder: Path, detector: Detector) -> None:
     drawn = pictures()
     pixels = [photos.decode_any(content, 10**6) for content in drawn]
     logits = [found.logit for found in detector.predict(pixels)]
-    atomic.write_json(folder / FILE, {"images": [base64.b64encode(one).decode() for one in drawn], "logits": logits})
+    atomic.write_json(
+        folder / FIXTURES, {"images": [base64.b64encode(one).decode() for one in drawn], "logits": logits}
+    )
 
 
 def check(registry: Registry, name: str) -> None:
@@ -35,7 +38,7 @@ def check(registry: Registry, name: str) -> None:
     Raises SetupError where it answers otherwise."""
     version = registry.version(name)
     with tempfile.TemporaryDirectory() as scratch:
-        kept = json.loads(registry.fetch(version, FILE, Path(scratch)).read_text("utf-8"))
+        kept = json.loads(registry.fetch(version, FIXTURES, Path(scratch)).read_text("utf-8"))
     found = answers(registry, name, [base64.b64decode(one) for one in kept["images"]])
     if not all(abs(one - other) <= TOLERANCE for one, other in zip(found, kept["logits"], strict=True)):
         told = f"{registry.model} {name} (version {version.number}) gives logits that are not its detector's"
@@ -47,7 +50,7 @@ def answers(registry: Registry, name: str, contents: list[bytes]) -> list[float]
     import pandas as pd
 
     table = registry.load(name, device="cpu").predict(pd.DataFrame({"image": contents}))
-    return [float(logit) for logit in table["logit"]]
+    return [math.nan if logit is None else float(logit) for logit in table["logit"]]
 
 
 def _shown(logits: list[float]) -> str:

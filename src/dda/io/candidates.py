@@ -17,6 +17,8 @@ from dda.io.detectors import sha256_of
 from dda.io.mlflow_store import is_there_already
 
 DIGEST, CODE, FILES, MODEL = "dda.digest", "dda.code", "dda.files", "dda.model"
+FIXTURES = "fixtures.json"
+"""What the detector said when it was registered: like the code of a version, it is never replaced."""
 READY, FINISHED = "READY", "FINISHED"
 MAX_DESCRIPTION = 5000  # characters: MLflow's databases keep no more
 MAX_METRICS = 900  # in one request: MLflow takes at most 1,000
@@ -47,10 +49,17 @@ class Candidate:
         found = sorted(path for path in self.files.rglob("*") if path.is_file())
         return {path.relative_to(self.files).as_posix(): sha256_of(path) for path in found}
 
-    @property
-    def all_tags(self) -> dict[str, str]:
-        """Those of the version; the one that lists its files is last."""
-        return {**self.tags, DIGEST: self.digest, CODE: self.code, FILES: json.dumps(self.digests)}
+    def new_files(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """The digests of files that a version of these tags has not, or has otherwise."""
+        before = json.loads(tags.get(FILES, "{}"))
+        others = {name: digest for name, digest in self.digests.items() if before.get(name) != digest}
+        return {name: digest for name, digest in others.items() if name != FIXTURES or name not in before}
+
+    def new_tags(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """The tags that a version of these tags is given; the one that lists its files is last."""
+        files = {**json.loads(tags.get(FILES, "{}")), **self.new_files(tags)}
+        wanted = {CODE: self.code, DIGEST: self.digest, **tags, **self.tags, FILES: json.dumps(files)}
+        return {name: value for name, value in wanted.items() if tags.get(name) != value}
 
     @property
     def description(self) -> str:
@@ -66,7 +75,7 @@ def write(client: Any, experiment: str, model: str, candidate: Candidate) -> str
     log_metrics(client, run_id, model_id, candidate.metrics)
     client.set_terminated(run_id, FINISHED)
     _make_registered_model(client, model)
-    told = {"tags": {**candidate.all_tags, MODEL: model_id}, "description": candidate.description}
+    told = {"tags": {**candidate.new_tags({}), MODEL: model_id}, "description": candidate.description}
     place = client.get_logged_model(model_id).artifact_location  # `models:/...` a local store would look up elsewhere
     made = client.create_model_version(model, place, run_id, model_id=model_id, **told)
     return str(made.version)
@@ -99,8 +108,6 @@ def _run(client: Any, experiment: str, candidate: Candidate) -> str:
 
 def _model(client: Any, experiment: str, candidate: Candidate, run_id: str) -> str:
     """The logged model of a run, whole: what an earlier attempt has left is gone on with where its code is the same."""
-    from mlflow.entities import LoggedModelOutput
-
     known = _left(client, experiment, candidate, run_id)
     if known and str(known.status) == READY:
         return str(known.model_id)
@@ -109,9 +116,18 @@ def _model(client: Any, experiment: str, candidate: Candidate, run_id: str) -> s
     with tempfile.TemporaryDirectory() as scratch:
         candidate.write_model(Path(scratch) / "model", model_id, run_id)
         client.log_model_artifacts(model_id, f"{scratch}/model")
-    client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])  # so that MLflow's page of the run leads to it
+    _link(client, run_id, model_id)
     client.finalize_logged_model(model_id, READY)
     return str(model_id)
+
+
+def _link(client: Any, run_id: str, model_id: str) -> None:
+    """Let MLflow's page of the run lead to the model. A second time is refused by the store."""
+    from mlflow.entities import LoggedModelOutput
+
+    outputs = client.get_run(run_id).outputs
+    if model_id not in [one.model_id for one in (outputs.model_outputs if outputs else [])]:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
 
 
 def _left(client: Any, experiment: str, candidate: Candidate, run_id: str) -> Any:

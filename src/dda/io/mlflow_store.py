@@ -15,7 +15,8 @@ from dda.io import tracking
 
 ANSWERS_S = 5.0
 PORTS = {"http": 80, "https": 443}
-PROGRESS = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+"""It would print between the lines of a command, JSON among them."""
 NEXT = "check MLFLOW_TRACKING_URI, that its server runs, and for artifacts on S3 the AWS variables, and run again"
 
 
@@ -36,7 +37,8 @@ def client() -> Any:
     """A client of the store, which is made where it is a file that is not there yet: by one process at a time."""
     import mlflow
 
-    os.environ.setdefault(PROGRESS, "false")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic"):  # after the import, which sets levels of its own
         logging.getLogger(name).setLevel(logging.ERROR)
     check_answers()

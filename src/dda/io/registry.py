@@ -1,6 +1,5 @@
 """MLflow's model registry: versions of a detector, the aliases that name them, and what is kept with each."""
 
-import json
 import os
 import tempfile
 import weakref
@@ -102,14 +101,11 @@ class Registry:
 
     def complete(self, version: Version, candidate: Candidate) -> Version:
         """Add to a version what the candidate has and it has not, and replace what is another; under the lock."""
-        before = json.loads(version.tags.get(candidates.FILES, "{}"))
-        for name, digest in candidate.digests.items():
-            if before.get(name) != digest:
-                self.attach(version, candidate.files / name, Path(name).parent.as_posix())
+        for name in candidate.new_files(version.tags):
+            self.attach(version, candidate.files / name, Path(name).parent.as_posix())
         with told(f"complete version {version.number} of {self.model}"):
             candidates.log_metrics(self.client, version.run_id, version.model_id, candidate.metrics)
-        told_now = candidate.all_tags
-        self.tell(version, {name: told_now[name] for name in told_now if told_now[name] != version.tags.get(name)})
+        self.tell(version, candidate.new_tags(version.tags))
         return self.version(str(version.number))
 
     def tell(self, version: Version, tags: Mapping[str, str]) -> None:

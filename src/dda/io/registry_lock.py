@@ -74,6 +74,7 @@ def held(client: Any, model: str, doing: str, wait_s: float) -> Iterator[None]:
     _held.add(mine.owner)
     try:
         _take(client, name, mine, wait_s)
+        _sweep(client, name)
         yield
     finally:
         _held.discard(mine.owner)
@@ -92,6 +93,13 @@ def _take(client: Any, name: str, mine: Holder, wait_s: float) -> None:
             )
         elif other:
             time.sleep(min(POLL_S, wait_s))
+
+
+def _sweep(client: Any, name: str) -> None:
+    """Delete what takeovers that were cut off have renamed, and not deleted any more."""
+    with told("tidy up the lock"):
+        for aside in client.search_registered_models(f"name LIKE '{name}.%'"):
+            client.delete_registered_model(aside.name)
 
 
 def _made(client: Any, name: str, mine: Holder) -> bool:

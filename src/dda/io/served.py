@@ -14,7 +14,8 @@ from mlflow.pyfunc import PythonModel
 MAX_PIXELS = 200_000_000
 THRESHOLD = 0.0
 """Of the logit: above it an image is called generated."""
-KINDS = {"verdict": "str", "probability": "float64", "logit": "float64", "threshold": "float64", "error": "object"}
+KINDS = {"verdict": "str", "probability": "object", "logit": "object", "threshold": "float64", "error": "object"}
+"""Missing numbers are None and no NaN, which JSON, as MLflow's server sends it, does not know."""
 
 
 class Served(PythonModel):
@@ -33,7 +34,7 @@ class Served(PythonModel):
 
         `verdict` is real, generated or unreadable; `probability` is that of "generated", in [0, 1], calibrated where
         the detector is; `threshold` is that of `logit`. `error` says why an image was not judged, and is None for one
-        that was; then probability and logit are missing.
+        that was; then probability and logit are None.
         """
         del context, params
         errors: dict[int, str] = {}
