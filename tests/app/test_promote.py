@@ -11,23 +11,24 @@ from dda.core.errors import SetupError
 from dda.io import promotions
 from dda.io.registry import Registry
 from dda.stages import evaluate
-from tests import registered
+from tests import versions
 
 BENCHMARK = "aligned-tiny"
 LIMITS = {"required": {BENCHMARK: 0.5}, "max_false_positive_rate": 0.75, "max_calibration_error": 0.5}
 
 
 @pytest.fixture(scope="module")
-def store(finished, tmp_path_factory):
+def store(finished, empty_store, tmp_path_factory):
     """A local store with versions of one detector: 1 good, 2 better, 3 worse, 4 better with wrong stored logits."""
-    folder = tmp_path_factory.mktemp("registry")
+    folder = tmp_path_factory.mktemp("registry") / "store"
+    shutil.copytree(empty_store, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         for place, (by, wrong) in enumerate(((0.0, False), (0.7, False), (-0.5, False), (1.5, True)), start=1):
-            tables = {BENCHMARK: registered.answered(by)}
+            tables = {BENCHMARK: versions.answered(by)}
             detector = finished / "artifacts/detectors/embedded"
-            made = registered.version(folder / f"v{place}", detector, tables, wrong_logits=wrong)
+            made = versions.version(folder / f"v{place}", detector, tables, wrong_logits=wrong)
             assert made.number == place
     return folder
 
@@ -37,7 +38,7 @@ def registry(store, copied_line, monkeypatch):
     """That store as a copy of this test's own, and the parameters of a project to judge in."""
     shutil.copytree(store / "artifacts/mlflow", "artifacts/mlflow", dirs_exist_ok=True)
     # artifacts are found by the address that the store has recorded: where they were written
-    return Registry.open(registered.MODEL)
+    return Registry.open(versions.MODEL)
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_versions_judged_on_other_images_both_answer_again_on_those_that_are_her
     """On the project's own pairs both are the same real detector, and neither is better."""
     detector = params.paths.detectors / "embedded"
     for place, n_pairs in ((5, 30), (6, 40)):
-        made = registered.version(tmp_path / f"v{place}", detector, {BENCHMARK: registered.answered(0.9, n_pairs)})
+        made = versions.version(tmp_path / f"v{place}", detector, {BENCHMARK: versions.answered(0.9, n_pairs)})
         assert made.number == place
     assert ask(5).outcome == "promoted"
     found = ask(6)
@@ -163,7 +164,7 @@ def test_versions_judged_on_other_images_both_answer_again_on_those_that_are_her
     same = [check for check in found.checks if check.check == "same images"]
     assert [check.passed for check in same] == [True]
     for name in ("5", "6"):
-        table = registered.read(registry, registry.version(name), BENCHMARK, tmp_path / name)
+        table = versions.read(registry, registry.version(name), BENCHMARK, tmp_path / name)
         rows = table[table["protocol"] == "native"].set_index("image_id")["logit"]
         assert (rows - evaluated(params)).abs().max() < 1e-4
 
@@ -179,8 +180,8 @@ def evaluated(params):
 def test_a_benchmark_that_is_not_here_cannot_be_judged_again_and_the_reason_says_so(ask, registry, params, tmp_path):
     ask(1)
     shutil.rmtree(params.paths.aligned)
-    tables = {BENCHMARK: registered.answered(0.9, n_pairs=40)}
-    made = registered.version(tmp_path / "v5", params.paths.detectors / "embedded", tables)
+    tables = {BENCHMARK: versions.answered(0.9, n_pairs=40)}
+    made = versions.version(tmp_path / "v5", params.paths.detectors / "embedded", tables)
     found = ask(made.number)
     assert found.outcome == "refused"
     assert any("judged on different images" in reason for reason in found.reasons)
@@ -188,8 +189,8 @@ def test_a_benchmark_that_is_not_here_cannot_be_judged_again_and_the_reason_says
 
 
 def test_one_whose_audit_did_not_pass_is_refused(ask, registry, params, tmp_path):
-    tables = {BENCHMARK: registered.answered(0.9)}
-    made = registered.version(tmp_path / "v5", params.paths.detectors / "embedded", tables, audit_passed=False)
+    tables = {BENCHMARK: versions.answered(0.9)}
+    made = versions.version(tmp_path / "v5", params.paths.detectors / "embedded", tables, audit_passed=False)
     assert "the audit did not pass" in ask(made.number).reasons[0]
 
 
