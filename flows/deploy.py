@@ -3,6 +3,7 @@
 May be done again: what exists keeps the limits that somebody chose, deployments become those of prefect.yaml.
 """
 
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -81,9 +82,11 @@ def deploy() -> None:
     if not Path("prefect.yaml").is_file():
         raise SetupError("no prefect.yaml here: run this in the project's folder")
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # else the placeholder in the pull steps would be filled now, with the folder of this machine
+    environment = {name: value for name, value in os.environ.items() if name != "DDA_CHECKOUT"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     if done.returncode:
-        raise SetupError(f"prefect deploy failed:\n{done.stdout.strip()}")
+        raise SetupError(f"prefect deploy failed:\n{done.stdout.strip()}\n{done.stderr.strip()}")
 
 
 def main() -> int:

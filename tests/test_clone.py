@@ -113,8 +113,7 @@ def test_a_flow_after_a_changed_learning_rate_runs_training_and_what_follows(rep
 def test_the_lock_of_that_flow_is_that_of_a_repro_by_hand(repeated):
     """By hand once more, from no lock at all.
 
-    The training comes from DVC's run cache, since a detector's folder holds the times of its training; all else is
-    made again.
+    The training comes from DVC's run cache, since a detector's folder holds the times of its training.
     """
     by_flow = lock(repeated)
     (repeated / "dvc.lock").unlink()

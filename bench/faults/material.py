@@ -60,11 +60,11 @@ pull:
 deployments:
   - name: one
     entrypoint: first.py:first
-    work_pool: {{name: gpu}}
+    work_pool: {{name: gpu, job_variables: {{stream_output: false}}}}
     concurrency_limit: {{limit: 1, collision_strategy: CANCEL_NEW}}
     {schedule}
   - name: one
     entrypoint: second.py:second
-    work_pool: {{name: gpu}}
+    work_pool: {{name: gpu, job_variables: {{stream_output: false}}}}
     concurrency_limit: {{limit: 1, collision_strategy: CANCEL_NEW}}
 """
