@@ -95,11 +95,8 @@ deploy: setup
 	python -m flows.deploy
 
 # A worker works in the clone that it is started from: with DDA_BRANCH set, let that be a clone of its own.
-worker: export DDA_CHECKOUT := $(CURDIR)
-worker: export PREFECT_FLOWS_HEARTBEAT_FREQUENCY := 30
 worker: setup
-	@if [ -z "$$PREFECT_API_URL" ]; then echo "PREFECT_API_URL is not set: a worker needs a server; make services starts one" >&2; exit 2; fi
-	prefect worker start --pool gpu --type process
+	@exec python -m flows.worker
 
 # Make the embedded VAE anew from the embedded photographs (about 25 minutes on two cores).
 fit: setup

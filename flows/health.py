@@ -110,23 +110,6 @@ def _api(path: str, body: dict[str, Any] | None = None) -> Any:
     return json.loads(_text(urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)))  # noqa: S310
 
 
-def make_pool() -> None:
-    """Make the pool, one run at a time, where there is none; one that is there keeps its settings."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists
-    from prefect.workers.process import ProcessWorker
-
-    template = ProcessWorker.get_default_base_job_template()
-    wanted = WorkPoolCreate(name=POOL, type="process", base_job_template=template, concurrency_limit=1)
-    with get_client(sync_client=True) as client:
-        try:
-            client.create_work_pool(wanted)
-        except ObjectAlreadyExists:
-            return
-    print(f"pool {POOL}: made, 1 run at once")
-
-
 def _answers(url: str) -> None:
     """Raise OSError where nothing listens; any answer will do, a refusal too."""
     parts = urlsplit(url)

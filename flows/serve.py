@@ -170,7 +170,7 @@ def wait(name: str) -> None:
 def main() -> int:
     """What the command line asks for; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("verb", choices=("start", "check", "wait", "pool"))
+    parser.add_argument("verb", choices=("start", "check", "wait"))
     parser.add_argument("service", nargs="?", choices=NAMES, help="for which to wait")
     parser.add_argument("--env", type=Path, help="settings; they win over the environment (default: services.env)")
     parser.add_argument("--folder", type=Path, default=ROOT / ".services", help="where the services keep their data")
@@ -182,7 +182,7 @@ def main() -> int:
         return start(file, options.folder.resolve())
     if options.verb == "check":
         return 0 if report() else 1
-    health.make_pool() if options.verb == "pool" else wait(options.service)
+    wait(options.service)
     return 0
 
 
