@@ -1,4 +1,9 @@
-"""Prefect flows: when and where the pipeline runs. What runs, and in which order, stands in dvc.yaml."""
+"""Prefect flows: when and where the pipeline runs. What runs, and in which order, stands in dvc.yaml.
+
+The flows: dataset, training, evaluation, release, nightly. What they do: stages (of DVC) by graph, commands, leash and
+slots; services (steps outside DVC) with receipts; checkout, alone, lateness, shown. Who runs them: deploy, worker. The
+local services: serve, health, supervision.
+"""
 
 import os
 

@@ -43,8 +43,8 @@ def version(folder: Path, detector: Path, tables_of, audit_passed=True, wrong_lo
         tables.write(path, tables.records(table), predictions.COLUMNS)
     smoke.write(files, Detector.load(copy, "cpu"))
     if wrong_logits:
-        told = atomic.read_json(files / smoke.FILE)
-        atomic.write_json(files / smoke.FILE, told | {"logits": [logit + 1 for logit in told["logits"]]})
+        told = atomic.read_json(files / smoke.FIXTURES)
+        atomic.write_json(files / smoke.FIXTURES, told | {"logits": [logit + 1 for logit in told["logits"]]})
 
     def write_model(place, model_id, run_id):
         packing.write(place, copy, smoke.pictures()[:2], {}, packing.Identity(model_id, run_id))
