@@ -126,6 +126,12 @@ def test_a_card_that_is_too_long_for_the_store_is_cut_and_says_so(registry, tmp_
     assert described.endswith("the rest stands in the detector's card.md")
 
 
+def test_the_head_of_a_card_is_for_programs_and_in_no_description(registry, tmp_path):
+    wanted = candidate(tmp_path)
+    register(registry, type(wanted)(**{**vars(wanted), "card": "---\ntags: [a]\n---\n\n# Detector\n\n---\nend"}))
+    assert registry.client.get_model_version(MODEL, "1").description == "# Detector\n\n---\nend"
+
+
 def requests_of(registry, tmp_path):
     """How many requests a registration takes."""
     counting = Stopped(registry.client, -1, registries.fail)

@@ -5,6 +5,7 @@ is there is complete. What a killed registration has left is found by the detect
 """
 
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ FIXTURES = "fixtures.json"
 READY, FINISHED = "READY", "FINISHED"
 MAX_DESCRIPTION = 5000  # characters: MLflow's databases keep no more
 MAX_METRICS = 900  # in one request: MLflow takes at most 1,000
+HEAD = re.compile(r"\A---\n.*?\n---\n\s*", re.DOTALL)  # MLflow's page would show it as a heading
 REST = "\n\n... the rest stands in the detector's card.md"
 
 
@@ -63,8 +65,9 @@ class Candidate:
 
     @property
     def description(self) -> str:
-        """The card, as much of it as the store keeps."""
-        return self.card if len(self.card) <= MAX_DESCRIPTION else self.card[: MAX_DESCRIPTION - len(REST)] + REST
+        """The card without the head that is for programs, as much of it as the store keeps."""
+        told = HEAD.sub("", self.card)
+        return told if len(told) <= MAX_DESCRIPTION else told[: MAX_DESCRIPTION - len(REST)] + REST
 
 
 def write(client: Any, experiment: str, model: str, candidate: Candidate) -> str:
