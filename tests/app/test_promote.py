@@ -139,6 +139,7 @@ def test_a_half_moved_alias_to_one_that_does_not_answer_goes_back(ask, registry)
     registry.move("champion", registry.version("4"))
     champions.settle(registry)
     assert state(registry) == ("1", [("promote", "1", "promoted"), ("promote", "4", "rolled back")])
+    assert registry.version("4").tags["gate.outcome"] == "rolled back"
 
 
 @pytest.mark.parametrize(("moved", "outcome"), [(False, "interrupted"), (True, "rolled back")])

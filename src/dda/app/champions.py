@@ -1,5 +1,6 @@
 """Who was champion when: read from the log of promotions, and a promotion that was interrupted brought to an end."""
 
+import time
 from collections.abc import Sequence
 
 from dda.app import smoke
@@ -10,13 +11,9 @@ from dda.io.registry import Registry
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PROMOTE, ROLLBACK = "promote", "rollback"
-PROMOTED, REFUSED, UNCHANGED, ROLLED_BACK, INTERRUPTED = (
-    "promoted",
-    "refused",
-    "unchanged",
-    "rolled back",
-    "interrupted",
-)
+PROMOTED, REFUSED, UNCHANGED = "promoted", "refused", "unchanged"
+ROLLED_BACK, INTERRUPTED = "rolled back", "interrupted"
+MAX_REASONS = 5000  # characters of a tag that people read
 
 
 def settle(registry: Registry) -> list[Event]:
@@ -39,6 +36,15 @@ def _settle(registry: Registry, event: Event) -> None:
         return
     outcome, told = prove(registry, before)
     promotions.finish(registry, event.id, outcome, {"champion": serving(registry), "reasons": told, "settled": True})
+    note(registry, wanted, outcome, told)
+
+
+def note(registry: Registry, version: str, outcome: str, reasons: Sequence[str]) -> None:
+    """Let a version say itself what was decided about it last."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    told = "; ".join(reasons) or "every check passed"
+    tags = {"gate.outcome": outcome, "gate.reasons": told[:MAX_REASONS], "gate.moment": moment}
+    registry.tell(registry.version(version), tags)
 
 
 def serving(registry: Registry) -> str:

@@ -1,8 +1,6 @@
 """The challenger becomes champion if the gate lets it pass, and if it answers once it is there.    dda promote"""
 
 import json
-import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -124,15 +122,8 @@ def decided(registry: Registry, version: Version, found: Outcome, evidence: str)
         outcome, told = champions.prove(registry, facts["champion"])
         found = replace(found, outcome=outcome, reasons=found.reasons + told)
     promotions.finish(registry, event, found.outcome, found.document())
-    registry.tell(version, tags(found))
+    champions.note(registry, facts["version"], found.outcome, found.reasons)
     return found
-
-
-def tags(found: Outcome) -> Mapping[str, str]:
-    """What a version says of its last verdict."""
-    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    told = "; ".join(found.reasons) or "every check passed"
-    return {"gate.outcome": found.outcome, "gate.reasons": told[:5000], "gate.moment": moment}
 
 
 def show(found: Outcome, model: str, dry: bool) -> None:

@@ -38,5 +38,5 @@ def moved_back(registry: Registry) -> tuple[str, str]:
     target = registry.version(before)
     registry.move(CHAMPION, target)
     promotions.finish(registry, event, ROLLED_BACK, {"version": now, "champion": before})
-    registry.tell(registry.version(now), {"gate.outcome": ROLLED_BACK, "gate.reasons": "taken back by `dda rollback`"})
+    champions.note(registry, now, ROLLED_BACK, ["taken back by `dda rollback`"])
     return now, before

@@ -31,7 +31,7 @@ def begin(registry: Registry, action: str, facts: Mapping[str, str]) -> str:
     with told(f"note {action}"):
         experiment = mlflow_store.experiment(registry.client, EXPERIMENT)
         tags = {MODEL: registry.model, ACTION: action, **{f"{FACT}{name}": value for name, value in facts.items()}}
-        return str(registry.client.create_run(experiment, tags=tags, run_name=action).info.run_id)
+        return str(registry.client.create_run(experiment, tags=tags, run_name=_name(tags)).info.run_id)
 
 
 def finish(registry: Registry, event: str, outcome: str, document: Mapping[str, Any]) -> None:
@@ -39,6 +39,8 @@ def finish(registry: Registry, event: str, outcome: str, document: Mapping[str, 
     with told(f"note {outcome}"):
         registry.client.log_text(event, json.dumps(document, indent=2, ensure_ascii=False) + "\n", VERDICT)
         registry.client.set_tag(event, OUTCOME, outcome)
+        tags = registry.client.get_run(event).data.tags
+        registry.client.update_run(event, name=f"{_name(tags)}: {outcome}")  # MLflow's page lists names
         registry.client.set_terminated(event, "FINISHED", end_time=int(time.time() * 1000))
 
 
@@ -61,3 +63,8 @@ def _event(run: Any) -> Event:
     tags = run.data.tags
     facts = {name.removeprefix(FACT): value for name, value in tags.items() if name.startswith(FACT)}
     return Event(run.info.run_id, tags.get(ACTION, ""), tags.get(OUTCOME), facts, run.info.start_time / 1000)
+
+
+def _name(tags: Mapping[str, str]) -> str:
+    """What is done to which version, in words."""
+    return " ".join(word for word in (tags[ACTION], tags.get(f"{FACT}version")) if word)
