@@ -51,7 +51,7 @@ demo: setup
 
 # Three files at a time, since many tests wait for servers; one thread each, or they would wait for one another. Clusters need both cores.
 test: setup
-	OMP_NUM_THREADS=1 pytest -n 3 --dist loadfile --ignore tests/io/test_executors.py
+	OMP_NUM_THREADS=1 pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/io/test_executors.py
 	pytest tests/io/test_executors.py
 
 check: setup

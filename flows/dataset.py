@@ -16,7 +16,7 @@ TARGET = "audit"
 def dataset(publish: bool = True) -> dict[str, Any]:
     """Make the aligned sets anew where anything changed, and share them; a set whose audit fails ends the run.
 
-    A version that is new to the store is told as event `dataset.published`, which starts the deployment of `training`.
+    A version that was not told yet is told as event `dataset.published`, which starts the deployment of `training`.
     """
     with alone("dataset"):
         lateness.cancel_missed()

@@ -83,22 +83,27 @@ def is_published(vae: str, paths: Paths) -> bool:
 
 @task(**TASK, **RETRIED, retry_condition_fn=service_may_help, task_run_name="publish {vae}")
 def publish(vae: str, paths: Paths) -> str | None:
-    """Publish an audited set, and emit `dataset.published` if it is new; its version, None without DDA_PUBLISH."""
+    """Publish an audited set, and emit `dataset.published` for its version; that, None without DDA_PUBLISH.
+
+    The event is told at least once: a run that died in between is followed by one that tells it. `training` finds
+    nothing to do where it is told again.
+    """
     address = os.environ.get("DDA_PUBLISH")
     if not address:
         get_run_logger().info("DDA_PUBLISH is not set: %s is not published", vae)
         return None
-    before = latest(address, vae)
     key = publishing_key(vae, paths)
     commands.run(f"dda publish {vae}", [*DDA, "publish", vae, address], TRANSFER_LIMIT_S)
     version = latest(address, vae)
-    if version != before:
+    told = receipts.key([], address, version)
+    if not receipts.holds(f"told-{vae}", told):
         labels = {
             "prefect.resource.id": f"dda.dataset.{vae}",
             "prefect.resource.name": vae,
             "dda.version": version or "",
         }
         emit_event("dataset.published", resource=labels)
+        receipts.write(f"told-{vae}", told)
     receipts.write(f"publish-{vae}", key)
     return version
 

@@ -29,6 +29,12 @@ SMALL = {
 }
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first: at the end, one would keep a single process busy and the others waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def settings(**changes):
     """params.yaml's values with sections updated: the small ones of the tests, and a test's own."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))

@@ -132,7 +132,13 @@ def test_a_gate_that_broke_is_no_refusal(project, stand_in, soon):
         within(lambda: services.promote("challenger"))
 
 
-def test_a_published_version_is_told_once(aligned, stand_in, rclone_store, monkeypatch, tmp_path):
+def killed(event, resource):
+    raise RuntimeError("killed before it could tell")
+
+
+def test_a_published_version_is_told_once_also_after_a_run_that_died_before_it_could(
+    aligned, stand_in, rclone_store, monkeypatch, tmp_path
+):
     """A real set to a real store, by the real command."""
     told = []
     monkeypatch.setattr(services, "emit_event", lambda event, resource: told.append((event, resource)))
@@ -140,6 +146,10 @@ def test_a_published_version_is_told_once(aligned, stand_in, rclone_store, monke
     monkeypatch.setenv("DDA_PUBLISH", f"s3://{stores.BUCKET}/told")
     (tmp_path / "params.yaml").write_text((Path(__file__).parents[2] / "params.yaml").read_text())
     assert not services.is_published("tiny", aligned)
+    with monkeypatch.context() as dying:
+        dying.setattr(services, "emit_event", killed)
+        with pytest.raises(RuntimeError, match="killed before it could tell"):
+            within(lambda: services.publish("tiny", aligned))
     version = within(lambda: services.publish("tiny", aligned))
     again = within(lambda: services.publish("tiny", aligned))
     assert again == version

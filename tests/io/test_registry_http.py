@@ -40,7 +40,7 @@ def server(rclone_store, empty_store, tmp_path_factory):
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *places]
     process = subprocess.Popen(
         command,
-        env=stores.environment(rclone_store.address),
+        env=stores.environment(rclone_store.address) | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
