@@ -34,7 +34,8 @@ def said(*options):
 def test_the_engine_is_measured_against_a_plain_loop_in_one_run():
     out = said("--n", "2", "--cpus-per-worker", "64")
     assert missing(SAYS, out) == []
-    assert "8 photos take too little time beside that to tell a rate: take more, with --n" in out
+    told = missing(CONCLUDES, out) == []  # on a busy machine even eight photos take long enough
+    assert told != ("8 photos take too little time beside that to tell a rate: take more, with --n" in out)
 
 
 @pytest.fixture

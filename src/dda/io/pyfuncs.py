@@ -106,14 +106,14 @@ def _loaded(folder: Path, uri: str) -> Any:
     if pickled:
         raise SetupError(f"{uri} holds {pickled[0]}, which is or may be a pickle, and is not loaded: {INSTEAD}")
     try:
-        with _no_pickle():
+        with no_pickle():
             return mlflow.pyfunc.load_model(str(folder))
     except (MlflowException, ImportError) as error:
         raise SetupError(f"MLflow cannot load {uri}: {foreign.told(error)}: {INSTEAD}") from error
 
 
 @contextmanager
-def _no_pickle() -> Iterator[None]:
+def no_pickle() -> Iterator[None]:
     """MLflow refuses pickles meanwhile."""
     before = os.environ.get(PICKLES)
     os.environ[PICKLES] = "false"

@@ -1,6 +1,5 @@
 """MLflow's model registry: versions of a detector, the aliases that name them, and what is kept with each."""
 
-import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from dda.core.errors import SetupError, did_you_mean
 from dda.io import candidates, mlflow_store, registry_lock, tracking
 from dda.io.candidates import Candidate
 from dda.io.mlflow_store import is_missing, told
-from dda.io.pyfuncs import PICKLED, PICKLES
+from dda.io.pyfuncs import PICKLED, no_pickle
 
 EXPERIMENT = "dda-registry"
 DETECTOR = "detector"
@@ -166,7 +165,7 @@ class Registry:
             pickled = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLED)
             if pickled:
                 raise SetupError(f"{uri} holds {pickled[0]}, which is or may be a pickle, and is not loaded")
-            with _no_pickle():
+            with no_pickle():
                 loaded = mlflow.pyfunc.load_model(str(folder), model_config={"device": device})
         weakref.finalize(loaded, scratch.cleanup)
         return loaded
@@ -208,17 +207,3 @@ def _downloaded(place: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     store = {"tracking_uri": tracking.store_uri(), "registry_uri": tracking.store_uri()}
     return Path(artifacts.download_artifacts(place, dst_path=str(folder), **store))
-
-
-@contextmanager
-def _no_pickle() -> Iterator[None]:
-    """MLflow refuses pickles meanwhile."""
-    before = os.environ.get(PICKLES)
-    os.environ[PICKLES] = "false"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[PICKLES]
-        else:
-            os.environ[PICKLES] = before
