@@ -18,7 +18,7 @@ export PREFECT_HOME := $(CURDIR)/.prefect
 help:
 	@echo "make demo                 photos -> reconstructions -> pairs -> audit -> detector -> results, on embedded photos"
 	@echo "make demo PHOTOS=FOLDER   the same on your own photos"
-	@echo "make test                 the tests (about 16 minutes on two cores)"
+	@echo "make test                 the tests (about 20 minutes on two cores)"
 	@echo "make check                lint, format, types, and the rules of the house"
 	@echo "make bench                throughput against plain baselines; choose by VAE=, BENCH_PHOTOS= and BENCH_OPTIONS="
 	@echo "make bench-gpu            the same on a GPU: Stable Diffusion 2.1's architecture and DINOv2 ViT-L/14 with LoRA"
@@ -49,9 +49,9 @@ demo: setup
 	dvc repro
 	@dda summary
 
-# Three files at a time, since many tests wait for servers; one thread each, or they would wait for one another. Clusters need both cores.
+# Two files at a time, slow ones first, each process with one thread: they would wait for one another. Clusters need both cores.
 test: setup
-	OMP_NUM_THREADS=1 pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/io/test_executors.py
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/io/test_executors.py
 	pytest tests/io/test_executors.py
 
 check: setup

@@ -25,7 +25,8 @@ class Rclone:
     """`rclone serve s3` on a folder: data on disk, keys checked; `public` lets everybody in."""
 
     def __init__(self, folder: Path, public: bool = False, port: int = 0) -> None:
-        (folder / BUCKET).mkdir(parents=True, exist_ok=True)
+        for bucket in (BUCKET, "dda"):  # before it starts: what is made later, it may not see for minutes
+            (folder / bucket).mkdir(parents=True, exist_ok=True)
         self.folder = folder
         keys = [] if public else ["--auth-key", f"{KEY},{SECRET}"]
         command = ["rclone", "serve", "s3", folder, "--addr", f"127.0.0.1:{port}", *CACHE, *keys]

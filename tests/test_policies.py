@@ -33,7 +33,6 @@ def recorder(record):
 @pytest.fixture
 def asked(rclone_store, monkeypatch):
     """Requests to a store with a bucket `dda`, which this process uses: method, path, status of the answer."""
-    (rclone_store.folder / "dda").mkdir(exist_ok=True)
     record = []
     with stores.gate(rclone_store.address) as gate:
         gate.RequestHandlerClass = recorder(record)

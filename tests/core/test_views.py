@@ -140,7 +140,7 @@ def test_an_enlarged_view_by_nearest_or_box_takes_the_same_source_pixel_or_its_n
 @given(factor=st.floats(0.2, 1), top=shares, left=shares)
 def test_a_reduced_view_by_box_may_take_one_row_and_column_more_of_each(factor, top, left):
     found, expected = both_ways([PICTURE], Drawn((Scale(factor, "box"),), (), top, left), 70)
-    assert np.mean(found == expected) > 0.9
+    assert np.mean(found == expected) > 0.85
     pixels = np.asarray(plain_views.resized(PICTURE, Scale(factor, "box")))
     reach = np.ones((3, 3), np.uint8)
     lowest, highest = (window(change(pixels, reach), 70, top, left) for change in (cv2.erode, cv2.dilate))
