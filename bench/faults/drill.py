@@ -22,6 +22,7 @@ from typing import Any
 from material import DEPLOYMENTS, FLOW, STAGES, WORK
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))  # for flows and tests, which no installation has
 N_PARTS = 10
 DVC = (sys.executable, "-m", "dvc")
 PASSED = "nothing lost, nothing doubled, next run completes"
