@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dda.app import smoke, version_facts
+from dda.app.champions import CHALLENGER, CHAMPION
 from dda.app.version_facts import Made
 from dda.core import lineage, sets
 from dda.core.errors import SetupError
@@ -20,7 +21,6 @@ from dda.io.candidates import Candidate
 from dda.io.registry import Registry, Version
 from dda.params import Params
 
-CHAMPION, CHALLENGER = "champion", "challenger"
 REPORT = "report"
 
 
