@@ -14,11 +14,11 @@ SAYS = (
     r"engine, +4N = \d+ photos: .*[\d.]+ GiB at most, mean -?[\d.]+ dB",
     r"processes and models take [\d.]+ s to start",
 )
-CONCLUDES = (
+RATES = (
     r"engine against plain loop: [\d.]+ times as many photos a second",
     r"the model computes \d+% of the time of \d+ worker",
-    r"4N: [\d.]+ of linear growth of time, [\d.]+ times the memory of N",
 )
+GROWTH = (r"4N: [\d.]+ of linear growth of time, [\d.]+ times the memory of N",)
 
 
 def missing(sentences, out):
@@ -34,8 +34,9 @@ def said(*options):
 def test_the_engine_is_measured_against_a_plain_loop_in_one_run():
     out = said("--n", "2", "--cpus-per-worker", "64")
     assert missing(SAYS, out) == []
-    told = missing(CONCLUDES, out) == []  # on a busy machine even eight photos take long enough
-    assert told != ("8 photos take too little time beside that to tell a rate: take more, with --n" in out)
+    rates, growth = missing(RATES, out) == [], missing(GROWTH, out) == []  # how busy the machine is decides which
+    assert rates != ("8 photos take too little time beside that to tell a rate: take more, with --n" in out)
+    assert growth == (rates and "2 photos take too little time beside that start to tell growth" not in out)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_rates_and_growth_are_told_without_the_start(bench, capsys):
         runs[label] = facts | {"peak_bytes": gib * 2**30}
     bench.conclude({"rate": 0.8}, runs, 20, 2)
     out = capsys.readouterr().out
-    assert missing(CONCLUDES, out) == []
+    assert missing(RATES + GROWTH, out) == []
     assert "start\nengine against plain loop: 2.27 times" in out
     assert "with that start, at 4N: 1.85 times" in out
     assert "computes 90% of the time of 2 worker" in out
@@ -84,4 +85,4 @@ def test_the_architecture_of_stable_diffusion_is_measured_on_a_gpu():
     if not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
     out = said("--vae", "sd21-random", "--size", "640x480", "--n", "1024", "--plain-precision", "float16")
-    assert missing(SAYS + CONCLUDES, out) == []
+    assert missing(SAYS + RATES + GROWTH, out) == []
