@@ -25,7 +25,7 @@ from dda.core.labels import FAKE, REAL
 from dda.core.networks import build_network
 from dda.core.windows import centre_window
 from dda.io import devices, inference, predictions
-from dda.io.detectors import Detector
+from dda.io.detectors import NetworkJudge
 from dda.io.layouts import LabelledImage
 
 MAX_PIXELS = 200_000_000
@@ -74,7 +74,7 @@ def measure(options: argparse.Namespace, photos: list[str], folder: Path) -> Non
     again(judge, options.batch, images, path)
 
 
-def again(judge: Detector, batch: int, images: list[LabelledImage], path: Path) -> None:
+def again(judge: NetworkJudge, batch: int, images: list[LabelledImage], path: Path) -> None:
     """What a finished table, and one more protocol, cost."""
     first, _ = timed(lambda: asked(judge, batch, ("native",), images, path / "first"))
     known, _ = timed(lambda: asked(judge, batch, ("native",), images, path / "first"))
@@ -82,7 +82,7 @@ def again(judge: Detector, batch: int, images: list[LabelledImage], path: Path) 
     print(f"first {first:.2f} s, again {known:.2f} s, with all-q96 besides {more:.2f} s")
 
 
-def judge_of(detector: str, precision: str) -> Detector:
+def judge_of(detector: str, precision: str) -> NetworkJudge:
     """A detector of a row, with random weights."""
     import torch
 
@@ -90,10 +90,10 @@ def judge_of(detector: str, precision: str) -> Detector:
     row = catalog.get("detectors", detector)
     description = descriptions.describe(detector, row, "bench")
     device = devices.best()
-    return Detector(build_network(row).to(device).eval(), description, device, precision)
+    return NetworkJudge(build_network(row).to(device).eval(), description, device, precision)
 
 
-def one_at_a_time(judge: Detector, photos: list[str]) -> Any:
+def one_at_a_time(judge: NetworkJudge, photos: list[str]) -> Any:
     """The plain loop's logits."""
     import torch
 
@@ -109,7 +109,7 @@ def one_at_a_time(judge: Detector, photos: list[str]) -> Any:
     return np.array(logits)
 
 
-def asked(judge: Detector, batch: int, names: tuple[str, ...], images: list[LabelledImage], folder: Path) -> Any:
+def asked(judge: NetworkJudge, batch: int, names: tuple[str, ...], images: list[LabelledImage], folder: Path) -> Any:
     """The harness's table."""
     from dda.io import tables
 

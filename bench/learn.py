@@ -150,7 +150,7 @@ def judge(way: str, seed: int, sets: list[tuple[str, list[LabelledImage]]]) -> N
     path = Path(f"{way}/{seed}/predictions.parquet")
     if path.is_file():
         return
-    detector = detectors.Detector.load(Path(f"{way}/{seed}/detectors/embedded"), "cpu")
+    detector = detectors.NetworkJudge.load(Path(f"{way}/{seed}/detectors/embedded"), "cpu")
     rows: list[dict[str, Any]] = []
     for name, images in sets:
         for image in images:

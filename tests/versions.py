@@ -10,7 +10,7 @@ import pandas as pd
 from dda.app import smoke
 from dda.io import atomic, packing, predictions, tables
 from dda.io.candidates import Candidate
-from dda.io.detectors import Detector
+from dda.io.detecting import Detector
 from dda.io.registry import Registry
 from tests import judged
 

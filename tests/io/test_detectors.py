@@ -3,22 +3,18 @@
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-import dda
 from dda import catalog
 from dda.core.descriptions import describe
 from dda.core.errors import SetupError
 from dda.core.networks import adapt, build_network, logits_of
 from dda.embedded.photos import PHOTOGRAPHS, originals
 from dda.io import detectors
-from dda.io.detectors import ADAPTER, CARD, DESCRIPTION, WEIGHTS, Detector, Prediction
+from dda.io.detectors import ADAPTER, CARD, DESCRIPTION, WEIGHTS, NetworkJudge
 
 ROW = {
     "backbone": "resnet10t",
@@ -65,8 +61,8 @@ def describe_anew(folder, **changes):
 
 
 def test_a_saved_detector_gives_the_same_logits(network, saved):
-    logits = Detector.load(saved, "cpu").logits(IMAGES)
-    assert logits == Detector(network, SMALL, "cpu").logits(IMAGES)
+    logits = NetworkJudge.load(saved, "cpu").logits(IMAGES)
+    assert logits == NetworkJudge(network, SMALL, "cpu").logits(IMAGES)
     assert len(set(logits)) == len(IMAGES)
     assert all(isinstance(logit, float) for logit in logits)
 
@@ -75,7 +71,7 @@ def test_a_folder_holds_the_weights_and_the_description(saved):
     digest = hashlib.sha256((saved / WEIGHTS).read_bytes()).hexdigest()
     assert {path.name for path in saved.iterdir()} == {WEIGHTS, DESCRIPTION, CARD}
     assert json.loads((saved / DESCRIPTION).read_text()) == {**SMALL, "weights_sha256": digest}
-    assert Detector.load(saved, "cpu").description == {**SMALL, "weights_sha256": digest}
+    assert NetworkJudge.load(saved, "cpu").description == {**SMALL, "weights_sha256": digest}
 
 
 def test_the_same_network_gives_the_same_bytes(network, saved, tmp_path):
@@ -84,11 +80,11 @@ def test_the_same_network_gives_the_same_bytes(network, saved, tmp_path):
 
 
 def test_a_loaded_detector_is_ready_to_judge(saved):
-    assert not Detector.load(saved, "cpu").network.training
+    assert not NetworkJudge.load(saved, "cpu").network.training
 
 
 def test_the_logit_of_an_image_does_not_depend_on_its_neighbours(saved):
-    detector = Detector.load(saved, "cpu")
+    detector = NetworkJudge.load(saved, "cpu")
     alone = [detector.logits([image])[0] for image in IMAGES]
     assert detector.logits(IMAGES) == pytest.approx(alone, abs=1e-4)
 
@@ -96,22 +92,22 @@ def test_the_logit_of_an_image_does_not_depend_on_its_neighbours(saved):
 def test_a_detector_sees_the_centre_in_its_own_preprocessing(saved, copy):
     padded = np.zeros((300, 300, 3), np.uint8)
     padded[118:182, 118:182] = IMAGES[2][:64, :64]
-    detector = Detector.load(saved, "cpu")
+    detector = NetworkJudge.load(saved, "cpu")
     assert detector.logits([padded]) == detector.logits([IMAGES[2][:64, :64]])
     describe_anew(copy, preprocessing={**SMALL["preprocessing"], "mean": [0.1, 0.2, 0.3]})
-    assert Detector.load(copy, "cpu").logits([padded]) != detector.logits([padded])
+    assert NetworkJudge.load(copy, "cpu").logits([padded]) != detector.logits([padded])
 
 
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_a_folder_without_a_detector_names_the_next_step(tmp_path, name):
     with pytest.raises(SetupError, match=r"no detector in .*: run `dvc repro train`"):
-        Detector.load(tmp_path / name)
+        NetworkJudge.load(tmp_path / name)
 
 
 def test_missing_weights_are_a_sentence(copy):
     (copy / WEIGHTS).unlink()
     with pytest.raises(SetupError, match="do not fit"):
-        Detector.load(copy, "cpu")
+        NetworkJudge.load(copy, "cpu")
 
 
 @pytest.mark.parametrize("content", [b"", b"not safetensors at all", b"\xff" * 64], ids=["empty", "text", "ones"])
@@ -119,39 +115,39 @@ def test_corrupt_weights_are_a_sentence(copy, content):
     describe_anew(copy)
     (copy / WEIGHTS).write_bytes(content)
     with pytest.raises(SetupError, match="do not fit"):
-        Detector.load(copy, "cpu")
+        NetworkJudge.load(copy, "cpu")
 
 
 def test_truncated_weights_are_a_sentence(copy):
     describe_anew(copy)
     (copy / WEIGHTS).write_bytes((copy / WEIGHTS).read_bytes()[:-1000])
     with pytest.raises(SetupError, match="do not fit"):
-        Detector.load(copy, "cpu")
+        NetworkJudge.load(copy, "cpu")
 
 
 def test_weights_of_other_shapes_are_a_sentence(copy):
     describe_anew(copy, architecture={"backbone": "resnet10t", "options": {"in_chans": 1}})
     with pytest.raises(SetupError, match=r"do not fit.*(?s:.*)size mismatch"):
-        Detector.load(copy, "cpu")
+        NetworkJudge.load(copy, "cpu")
 
 
 def test_weights_of_another_network_are_a_sentence(copy):
     describe_anew(copy, architecture={"backbone": "resnet18", "options": {}})
     with pytest.raises(SetupError, match="do not fit"):
-        Detector.load(copy, "cpu")
+        NetworkJudge.load(copy, "cpu")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}"], ids=["cut", "list", "empty"])
 def test_a_damaged_description_is_a_sentence(copy, text):
     (copy / DESCRIPTION).write_text(text)
     with pytest.raises(SetupError, match=DESCRIPTION):
-        Detector.load(copy, "cpu")
+        NetworkJudge.load(copy, "cpu")
 
 
 def test_a_backbone_that_timm_does_not_know_is_a_sentence(copy):
     describe_anew(copy, architecture={"backbone": "resnet9000", "options": {}})
     with pytest.raises(SetupError, match="resnet9000"):
-        Detector.load(copy, "cpu")
+        NetworkJudge.load(copy, "cpu")
 
 
 def test_a_save_that_breaks_off_leaves_no_old_description_beside_new_weights(network, copy):
@@ -168,7 +164,7 @@ def test_weights_that_are_not_those_described_are_told(network, copy):
     detectors.save(copy, build_network(SMALL["architecture"]), SMALL, "# card")
     (copy / DESCRIPTION).write_text(described)
     with pytest.raises(SetupError, match="its sha256 is another one"):
-        Detector.load(copy)
+        NetworkJudge.load(copy)
 
 
 @pytest.mark.parametrize(
@@ -189,45 +185,7 @@ def test_weights_that_are_not_those_described_are_told(network, copy):
 def test_a_description_that_says_what_cannot_be_is_a_sentence(copy, place, value, told):
     describe_anew(copy, **{place: value})
     with pytest.raises(SetupError, match=f"describes no detector: {told}"):
-        Detector.load(copy)
-
-
-def test_images_of_every_kind_are_judged_as_their_rgb_pixels(saved):
-    detector = Detector.load(str(saved), "cpu")
-    photo = Image.fromarray(IMAGES[0])
-    clear = photo.convert("RGBA")
-    clear.putalpha(0)
-    white, grey = np.full_like(IMAGES[0], 255), np.asarray(photo.convert("L"))
-    deep = Image.fromarray(grey.astype(np.uint16) * 257)
-    seen = [IMAGES[0], IMAGES[0], white, np.dstack([grey] * 3), np.dstack([grey] * 3)]
-    given = [photo, IMAGES[0], clear, photo.convert("L"), deep]
-    assert [one.logit for one in detector.predict(given)] == pytest.approx(detector.logits(seen), abs=1e-6)
-
-
-def test_more_images_than_a_batch_keep_their_order(saved):
-    detector = Detector.load(saved, "cpu")
-    found = detector.predict(IMAGES[i % 3] for i in range(70))
-    expected = [detector.logits([image])[0] for image in IMAGES]
-    assert [one.logit for one in found] == pytest.approx([expected[i % 3] for i in range(70)], abs=1e-4)
-    assert detector.predict([]) == []
-
-
-@pytest.mark.parametrize("image", [IMAGES[0].astype(float), IMAGES[0][..., 0], "photo.jpg"])
-def test_what_is_no_image_is_refused(saved, image):
-    with pytest.raises(ValueError, match="must be one of Pillow or an RGB array"):
-        Detector.load(saved, "cpu").predict([image])
-
-
-def test_a_probability_is_the_sigmoid_of_any_logit_by_the_temperature():
-    assert [Prediction(logit).probability for logit in (-2000.0, 0.0, 2000.0)] == [0.0, 0.5, 1.0]
-    assert Prediction(3.0, 3.0).probability == pytest.approx(0.731059, abs=1e-6)
-    assert [Prediction(logit).label for logit in (-0.1, 0.0, 0.1)] == ["real", "real", "fake"]
-
-
-def test_a_calibrated_detector_gives_its_temperature_along(copy):
-    describe_anew(copy, calibration={"temperature": 2.0, "thresholds": {"0.01": 3.5}, "fitted_on": None})
-    (one,) = Detector.load(copy, "cpu").predict(IMAGES[:1])
-    assert one.probability == pytest.approx(1 / (1 + np.exp(-one.logit / 2)), abs=1e-6)
+        NetworkJudge.load(copy)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["lora", "dora"])
@@ -250,8 +208,8 @@ def adapted(request, tmp_path_factory):
 def test_an_adapted_network_is_saved_with_its_adapter_merged(adapted):
     folder, network, _ = adapted
     described = describe("vit", ADAPTED, "dda 0.0.0")
-    assert Detector.load(folder, "cpu").logits(IMAGES) == pytest.approx(
-        Detector(network, described, "cpu").logits(IMAGES), abs=1e-4
+    assert NetworkJudge.load(folder, "cpu").logits(IMAGES) == pytest.approx(
+        NetworkJudge(network, described, "cpu").logits(IMAGES), abs=1e-4
     )
 
 
@@ -271,14 +229,3 @@ def test_no_old_adapter_lies_beside_weights_without_one(adapted, network, tmp_pa
     folder = shutil.copytree(adapted[0], tmp_path / "vit")
     detectors.save(folder, network, SMALL, "# card")
     assert {path.name for path in folder.iterdir()} == {WEIGHTS, DESCRIPTION, CARD}
-
-
-def test_importing_dda_takes_no_time_and_gives_the_detector(tmp_path):
-    code = "import sys, dda; assert not {'torch', 'numpy', 'PIL'} & set(sys.modules); print(dda.Detector.__module__)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "dda.io.detectors"
-
-
-def test_an_unknown_name_of_dda_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'Detectr'"):
-        _ = dda.Detectr

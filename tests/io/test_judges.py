@@ -420,7 +420,7 @@ def test_a_row_that_its_kind_does_not_know_is_a_sentence(tmp_path, row, told):
 
 
 def test_a_folder_of_a_kind_is_no_network(function, tmp_path):
-    from dda.io.detectors import Detector
+    from dda.io.detecting import Detector
 
     with pytest.raises(SetupError, match=r"a detector of kind 'callable'.*`dda evaluate`"):
         Detector.load(function("brightness"))

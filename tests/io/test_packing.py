@@ -12,9 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dda.app.detect import Verdict
-from dda.io import packing, photos
-from dda.io.detectors import Detector
+from dda.io import packing
+from dda.io.detecting import Detector
 from tests.guards.conftest import dotted, imports_of
 from tests.guards.test_dependencies import needed
 
@@ -80,23 +79,9 @@ def logits(answered):
     return [one for one in answered["logit"] if one is not None]
 
 
-def itself(detector, images):
-    """What the detector says of each image; None of one that cannot be read."""
-    found = []
-    for content in images:
-        try:
-            pixels = photos.decode_any(content, 10**8)
-        except photos.PhotoRejected as rejection:
-            found.append(Verdict("x", None, str(rejection)))
-        else:
-            (said,) = Detector.load(detector, "cpu").predict([pixels])
-            found.append(Verdict("x", said.logit, None, said.temperature))
-    return found
-
-
 def test_it_answers_as_the_detector_itself_in_the_same_words(answered, detector, images):
-    wanted = itself(detector, images)
-    assert list(answered["verdict"]) == [one.word for one in wanted]
+    wanted = Detector.load(detector, "cpu").predict(images)
+    assert list(answered["verdict"]) == [one.verdict for one in wanted]
     for name in ("logit", "probability"):
         known = [getattr(one, name) for one in wanted if one.logit is not None]
         assert [one for one in answered[name] if one is not None] == pytest.approx(known, abs=1e-4)
@@ -105,7 +90,7 @@ def test_it_answers_as_the_detector_itself_in_the_same_words(answered, detector,
 def test_a_bad_image_is_a_row_with_its_reason_and_no_other_row_suffers(answered, images):
     bad = answered["verdict"] == "unreadable"
     assert list(bad) == [False] * (len(images) - 3) + [True] * 3
-    assert list(answered["error"][bad])[:2] == ["no image in a known format"] * 2
+    assert list(answered["error"][bad])[:2] == ["empty file", "no image in a known format"]
     assert list(answered["error"][~bad]) == [None] * (len(images) - 3)
     assert [one is None for one in answered["logit"]] == list(bad)
     assert set(answered["threshold"]) == {0.0}

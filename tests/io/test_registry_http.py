@@ -17,7 +17,7 @@ from PIL import Image
 from dda.core.errors import SetupError
 from dda.io import packing
 from dda.io.candidates import Candidate
-from dda.io.detectors import Detector
+from dda.io.detecting import Detector
 from dda.io.registry import Registry
 from tests import stores
 from tests.registries import MODEL, ONE, everything, register

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score, ro
 
 from dda.core import scores
 from dda.io import tables
-from dda.io.detectors import Detector
+from dda.io.detecting import Detector
 from dda.stages import evaluate
 
 SHARED = Path(__file__).parents[2] / "../shared/data"

@@ -17,7 +17,7 @@ from dda.core.bands import BLOCK_PX
 from dda.core.errors import SetupError
 from dda.core.grids import GridPhase, grid_and_earlier
 from dda.core.jpeg import Tables
-from dda.io import photos, progress
+from dda.io import examination, photos, progress
 
 MAX_PIXELS = 200_000_000
 COLUMNS = ("path", "format", "size", "mode", "quality", "chroma", "scans", "tables", "grid phase", "note")
@@ -30,7 +30,7 @@ class Report:
 
     path: str
     error: str | None = None
-    image: photos.Examined | None = None
+    image: examination.Examined | None = None
     grid: GridPhase | None = None
     earlier: GridPhase | None = None
 
@@ -60,7 +60,7 @@ def examined(files: Sequence[Path]) -> Iterator[Report]:
     """What each file is, one at a time, with progress on standard error."""
     for file in progress.tracked(files, "jpeg-info"):
         try:
-            image = photos.examine(photos.read_bytes(file), MAX_PIXELS)
+            image = examination.examine(photos.read_bytes(file), MAX_PIXELS)
         except photos.PhotoRejected as rejection:
             yield Report(str(file), str(rejection))
         else:

@@ -18,6 +18,7 @@ from dda.core import lineage, sets
 from dda.core.errors import SetupError
 from dda.io import detectors, dvc_records, packing, predictions, shards
 from dda.io.candidates import Candidate
+from dda.io.detecting import Detector
 from dda.io.registry import Registry, Version
 from dda.params import Params
 
@@ -124,7 +125,7 @@ def refuse(job: Job) -> None:
 
 def candidate(job: Job, scratch: Path) -> Candidate:
     """What the version is to hold; its files are gathered in a scratch folder."""
-    detector = detectors.Detector.load(job.folder, "cpu")
+    detector = Detector.load(job.folder, "cpu")
     made, weights = job.made(), detectors.sha256_of(job.folder / detectors.WEIGHTS)
     version_facts.write(made, job.params_file, scratch)
     smoke.write(scratch, detector)

@@ -10,7 +10,7 @@ from dda.core import fixtures
 from dda.core.errors import SetupError
 from dda.io import atomic, photos
 from dda.io.candidates import FIXTURES
-from dda.io.detectors import Detector
+from dda.io.detecting import Detector
 from dda.io.registry import Registry
 
 TOLERANCE = 1e-4
@@ -25,8 +25,7 @@ def pictures() -> list[bytes]:
 def write(folder: Path, detector: Detector) -> None:
     """Write the images, and what a detector on a CPU says of them."""
     drawn = pictures()
-    pixels = [photos.decode_any(content, 10**6) for content in drawn]
-    logits = [found.logit for found in detector.predict(pixels)]
+    logits = [found.logit for found in detector.predict(drawn)]
     atomic.write_json(
         folder / FIXTURES, {"images": [base64.b64encode(one).decode() for one in drawn], "logits": logits}
     )

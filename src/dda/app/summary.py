@@ -1,17 +1,17 @@
 """What a finished pipeline has to show: results, two verdicts, and where to look further.    dda summary"""
 
 import json
-from functools import partial
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dda.app.detect import Verdict, judge
 from dda.core.cases import NATIVE
 from dda.core.errors import SetupError
+from dda.core.verdicts import Prediction
 from dda.io import page, pairs, tracking
+from dda.io.detecting import Detector
 from dda.params import Params
 
 
@@ -25,10 +25,12 @@ def run(params: Params) -> None:
     vae, detector = params.train.vaes[0], params.evaluate.detectors[0]
     held_out = pairs.load(params.paths.aligned / vae, "test")
     row = held_out.rows[0]
-    images = [(row[f"{side}_name"], partial(held_out.content, row, side)) for side in pairs.SIDES]
-    verdicts = judge(params.paths.detectors / detector, images)
-    for truth, verdict in zip(("a real photo", f"its reconstruction by {vae}, aligned"), verdicts, strict=True):
-        console.print(f"{truth}: {sentence(verdict)}", highlight=False)
+    predictions = Detector.load(params.paths.detectors / detector).predict(
+        [held_out.content(row, side) for side in pairs.SIDES]
+    )
+    truths = ("a real photo", f"its reconstruction by {vae}, aligned")
+    for truth, side, said in zip(truths, pairs.SIDES, predictions, strict=True):
+        console.print(f"{truth}: {sentence(row[f'{side}_name'], said)}", highlight=False)
     console.print(
         f"\nReport:       {(params.paths.reports / 'index.html').resolve()}",
         highlight=False,
@@ -58,8 +60,8 @@ def results(metrics: dict[str, Any]) -> Table:
     return table
 
 
-def sentence(verdict: Verdict) -> str:
+def sentence(name: str, said: Prediction) -> str:
     """One line on one image."""
-    if verdict.logit is None:
-        return f"{verdict.name}: unreadable, {verdict.error}"
-    return f"judged {verdict.word} (logit {verdict.logit:+.2f}, {verdict.name})"
+    if said.logit is None:
+        return f"{name}: unreadable, {said.error}"
+    return f"judged {said.verdict} (logit {said.logit:+.2f}, {name})"

@@ -19,9 +19,9 @@ def detect(
     unreadable = 0
     for verdict in verb.run(model, paths):
         unreadable += verdict.logit is None
-        kind = "probability" if verdict.temperature is None else "calibrated probability"
+        kind = "calibrated probability" if verdict.calibrated else "probability"
         number = "" if verdict.logit is None else f"  {kind} {verdict.probability:.3f}  logit {verdict.logit:+.2f}"
-        print(f"{verdict.word:<10}{number}  {verdict.name}{f': {verdict.error}' if verdict.error else ''}")
+        print(f"{verdict.verdict:<10}{number}  {verdict.name}{f': {verdict.error}' if verdict.error else ''}")
     if unreadable:
         raise typer.Exit(1)
 

@@ -47,22 +47,43 @@ def centre_window(pixels: Pixels, size_px: int) -> Pixels:
     return window(pixels, size_px, 0.5, 0.5)
 
 
-def windows_of(pixels: Pixels, size_px: int, views: str) -> list[Pixels]:
-    """The windows (size, size, 3) that a way to look at pixels (H, W, 3) takes; an image's logit is the mean of theirs.
+def regions_of(height: int, width: int, size_px: int, views: str) -> list[Region]:
+    """Where the windows lie that a way to look at an image takes; an image's logit is the mean of theirs.
 
     `centre`: the one in the middle, as the paper tests. `five`: that and the four corners. `tiles`: evenly spread over
     the image, as few as cover it all, of very large ones at most eight a side, with gaps. One along a side that is no
     larger than a window, so that a small image has one in each.
     """
     if views == "tiles":
-        across = [min(8, math.ceil(side / size_px)) for side in pixels.shape[:2]]
+        across = [min(8, math.ceil(side / size_px)) for side in (height, width)]
         tops, lefts = ([0.5] if count == 1 else [n / (count - 1) for n in range(count)] for count in across)
         places = [(top, left) for top in tops for left in lefts]
     else:
         places = list(FIVE[: VIEWS[views]])
-    if max(pixels.shape[:2]) <= size_px:
+    if max(height, width) <= size_px:
         places = places[:1]
-    return [window(pixels, size_px, top, left) for top, left in places]
+    whole = Region.whole(height, width)
+    return [window_region(whole, size_px, top, left) for top, left in places]
+
+
+def covered(regions: Sequence[Region]) -> float:
+    """The share of an image's pixels, in (0, 1], that lie in at least one of its regions."""
+    rows = sorted({edge for region in regions for edge in (region.top, region.top + region.height)})
+    columns = sorted({edge for region in regions for edge in (region.left, region.left + region.width)})
+    inside = np.zeros((len(rows), len(columns)), bool)
+    for region in regions:
+        down = slice(rows.index(region.top), rows.index(region.top + region.height))
+        along = slice(columns.index(region.left), columns.index(region.left + region.width))
+        inside[down, along] = True
+    n_pixels = (inside[:-1, :-1] * np.outer(np.diff(rows), np.diff(columns))).sum()
+    return float(n_pixels / (regions[0].image_height * regions[0].image_width))
+
+
+def windows_of(pixels: Pixels, size_px: int, views: str) -> list[Pixels]:
+    """The windows (size, size, 3) of pixels (H, W, 3) that `regions_of` places; black where the image is smaller."""
+    height, width = pixels.shape[:2]
+    whole = Region.whole(height, width)
+    return [centred(region.cut(pixels, whole), size_px) for region in regions_of(height, width, size_px, views)]
 
 
 def normalise(images: Any, mean: Sequence[float], std: Sequence[float]) -> Any:

@@ -2,51 +2,29 @@
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from dda.core import descriptions, networks
 from dda.core.errors import SetupError
 from dda.core.networks import adapter_weights, build_network, has_adapters, logits_of, merge_lora
 from dda.core.windows import normalise, windows_of
-from dda.io import photos, shards
+from dda.io import shards
 from dda.io.atomic import whole, write_json, write_text
 from dda.io.devices import best
 
 WEIGHTS, DESCRIPTION, CARD, ADAPTER = "model.safetensors", "detector.json", "card.md", "adapter"
 ADAPTER_WEIGHTS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"  # as peft names them
-BATCH_IMAGES = 32
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a detector says of one image; `temperature` is None where nobody has calibrated the detector."""
-
-    logit: float
-    temperature: float | None = None
-
-    @property
-    def probability(self) -> float:
-        """Of "fake", in [0, 1]: the sigmoid of logit / temperature; where that is None, of the plain logit."""
-        return 0.5 * (1 + math.tanh(self.logit / (self.temperature or 1.0) / 2))
-
-    @property
-    def label(self) -> str:
-        """`fake` where the logit is above 0, else `real`."""
-        return "fake" if self.logit > 0 else "real"
-
-
-@dataclass(frozen=True)
-class Detector:
+class NetworkJudge:
     """A network ready to judge, its description (architecture, preprocessing, calibration, data), its device."""
 
     network: Any
@@ -55,7 +33,7 @@ class Detector:
     precision: str = "float32"
 
     @classmethod
-    def load(cls, folder: Path | str, device: str | None = None, precision: str = "float32") -> "Detector":
+    def load(cls, folder: Path | str, device: str | None = None, precision: str = "float32") -> "NetworkJudge":
         """The detector of a folder, on a device by torch's name for it, the best one where none is named.
 
         `precision` is `float32`, or `bfloat16`: faster on a GPU, logits good to about two digits.
@@ -93,32 +71,6 @@ class Detector:
     def logits(self, images: list[Pixels]) -> list[float]:
         """One logit per image (RGB uint8 (H, W, 3), any sizes) by its centre, all in one batch: above 0 is "fake"."""
         return self.scores([window for image in images for window in self.windows(image, "centre")])
-
-    def predict(self, images: Iterable[Image.Image | Pixels]) -> list[Prediction]:
-        """What the detector says of each image, in their order: Pillow's of any mode, or RGB uint8 (H, W, 3).
-
-        Transparency is laid on white; 16 bits are rounded to 8. Any number of images; of an iterator's, one batch is in
-        memory at a time. Raises ValueError for an array of another kind, what Pillow raises for a broken file.
-        """
-        temperature = self.description["calibration"]["temperature"]
-        found = [logit for group in _groups(images) for logit in self.logits(group)]
-        return [Prediction(logit, temperature) for logit in found]
-
-
-def _groups(images: Iterable[Image.Image | Pixels]) -> Iterator[list[Pixels]]:
-    """The images as RGB pixels, a batch at a time."""
-    waiting = map(_rgb, images)
-    while group := list(islice(waiting, BATCH_IMAGES)):
-        yield group
-
-
-def _rgb(image: Image.Image | Pixels) -> Pixels:
-    if isinstance(image, Image.Image):
-        return photos.rgb_of(image)
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f"an image must be one of Pillow or an RGB array uint8 (H, W, 3), not {kind}")
-    return image
 
 
 def save(folder: Path, network: Any, description: Mapping[str, Any], card: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from dda.core import kinds
 from dda.core.errors import SetupError
 from dda.io import callables, inference, metadata, onnx_models, pyfuncs, rigid
-from dda.io.detectors import DESCRIPTION, Detector, described
+from dda.io.detectors import DESCRIPTION, NetworkJudge, described
 from dda.io.images import LabelledImage
 from dda.io.inference import Counts, Judge, Question
 from dda.io.metadata import Metadata
@@ -30,7 +30,7 @@ def load(folder: Path, precision: str) -> Judge | Metadata:
     """
     description = described(folder)
     if "kind" not in description:
-        return Detector.load(folder, precision=precision)
+        return NetworkJudge.load(folder, precision=precision)
     try:
         kinds.check(description)
     except SetupError as error:

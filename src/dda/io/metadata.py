@@ -22,7 +22,7 @@ from dda.core.jpeg import JpegFacts, ijg_facts
 from dda.core.kinds import SIZE_FACTS
 from dda.core.labels import FAKE, REAL
 from dda.core.protocols import Protocol
-from dda.io import devices, images, photos, shards
+from dda.io import devices, examination, images, photos, shards
 from dda.io.inference import KEPT_ROWS, Counts, Question
 from dda.io.layouts import LabelledImage
 from dda.io.predictions import Parts, Row
@@ -97,7 +97,7 @@ def _seen(judge: Metadata, question: Question, image: LabelledImage) -> Seen:
     try:
         content = image.read()
         shared["sha256"] = photos.sha256(content)
-        found = photos.examine(content, question.max_pixels)
+        found = examination.examine(content, question.max_pixels)
     except (photos.PhotoRejected, ValueError) as rejection:
         return Seen(image, shared, [str(rejection)] * len(question.protocols))
     height, width = found.luminance.shape

@@ -25,8 +25,9 @@ from mlflow.types import ColSpec, DataType, Schema
 ARTIFACT = "detector"
 CODE = (
     *(f"core/{name}.py" for name in ("__init__", "buffers", "descriptions", "errors", "jpeg", "labels", "networks")),
-    *(f"core/{name}.py" for name in ("regions", "windows")),
-    *(f"io/{name}.py" for name in ("__init__", "atomic", "detectors", "devices", "photos", "shards")),
+    *(f"core/{name}.py" for name in ("regions", "verdicts", "windows")),
+    *(f"io/{name}.py" for name in ("__init__", "atomic", "detecting", "detectors", "devices", "photos", "pictures")),
+    *(f"io/{name}.py" for name in ("shards", "threads")),
 )
 """All that io.served needs of dda, which a test compares with what it imports."""
 SERVED = "io/served.py"

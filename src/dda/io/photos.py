@@ -48,16 +48,6 @@ class Photo:
     converted: str | None
 
 
-@dataclass(frozen=True)
-class Examined:
-    """What any image file is: Pillow's names of its format and mode, JPEG facts, luminance uint8 (H, W) as decoded."""
-
-    format: str
-    mode: str
-    jpeg: JpegFacts | None
-    luminance: NDArray[np.uint8]
-
-
 def find(folder: Path) -> Iterator[Path]:
     """Every entry below a folder that is not a folder itself, sorted; links to folders are given, not followed.
 
@@ -107,7 +97,7 @@ def read_indexed(path: Path, sha256_of_index: str) -> bytes:
 
 def decode(content: bytes, max_pixels: int, min_side_px: int = 1) -> Photo:
     """The photo in a file's bytes. Raises PhotoRejected with the reason where it cannot be used."""
-    return _guarded(content, _decode_image, max_pixels, min_side_px)
+    return guarded(content, _decode_image, max_pixels, min_side_px)
 
 
 def decode_any(content: bytes, max_pixels: int) -> NDArray[np.uint8]:
@@ -120,23 +110,24 @@ def decode_any(content: bytes, max_pixels: int) -> NDArray[np.uint8]:
 
 def open_any(content: bytes, max_pixels: int) -> Image.Image:
     """What `decode_any` gives, and raises, but as Pillow's image, for what resizes it."""
-    return _guarded(content, rgb_picture, max_pixels, 1)
+    return guarded(content, rgb_picture, max_pixels)
 
 
-def examine(content: bytes, max_pixels: int) -> Examined:
-    """What the file of any image in a known format is: its first frame, transparency on white.
+def guarded(
+    content: bytes,
+    reader: Callable[[Image.Image], Decoded],
+    max_pixels: int,
+    min_side_px: int = 1,
+    formats: tuple[str, ...] = OPENED_FORMATS,
+) -> Decoded:
+    """What a reader makes of an image of these formats (Pillow's names), opened with every precaution.
 
     Raises PhotoRejected with the reason where it cannot be read.
     """
-    return _guarded(content, _examine_image, max_pixels, 1)
-
-
-def _guarded(content: bytes, reader: Callable[[Image.Image], Decoded], max_pixels: int, min_side_px: int) -> Decoded:
-    """What a reader makes of an image that is opened with every precaution."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large images and odd metadata; the limits here decide
         try:
-            with Image.open(BytesIO(content), formats=OPENED_FORMATS) as image:
+            with Image.open(BytesIO(content), formats=formats) as image:
                 _check_size(image, max_pixels, min_side_px)
                 return reader(image)
         except PhotoRejected:
@@ -224,12 +215,6 @@ def rgb_picture(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "I") or image.mode.startswith("I;16"):
         image = _flatten(image)[0]
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _examine_image(image: Image.Image) -> Examined:
-    kind, mode = str(image.format), image.mode
-    facts = jpeg_facts(image) if kind in JPEG_FORMATS else None
-    return Examined(kind, mode, facts, np.asarray(rgb_picture(image).convert("L")))
 
 
 def as_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
