@@ -52,7 +52,7 @@ def logits(detector, images, **options):
 
 
 def test_the_same_pixels_are_the_same_image_however_they_come(detector, tmp_path):
-    wanted = detector.network.logits(IMAGES)
+    wanted = detector.runtime.logits(IMAGES)
     for number, pixels in enumerate(IMAGES):
         (tmp_path / f"{number}.png").write_bytes(png(pixels))
     ways = {
@@ -70,7 +70,7 @@ def test_the_same_pixels_are_the_same_image_however_they_come(detector, tmp_path
 
 
 def test_one_image_and_a_stack_of_them_are_taken_as_such(detector, tmp_path):
-    wanted = detector.network.logits(IMAGES[:1])
+    wanted = detector.runtime.logits(IMAGES[:1])
     (tmp_path / "one.png").write_bytes(png(IMAGES[0]))
     one = torch.from_numpy(IMAGES[0].copy()).permute(2, 0, 1)
     for given in (str(tmp_path / "one.png"), png(IMAGES[0]), Image.fromarray(IMAGES[0]), IMAGES[0], one):
@@ -111,7 +111,7 @@ def test_modes_and_depths_are_judged_as_their_rgb_pixels(detector):
         *[np.dstack([grey] * 3)] * 2,
         *(np.asarray(x.convert("RGB")) for x in given[3:]),
     ]
-    assert logits(detector, given) == pytest.approx(detector.network.logits(seen), abs=1e-5)
+    assert logits(detector, given) == pytest.approx(detector.runtime.logits(seen), abs=1e-5)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -133,7 +133,7 @@ def test_of_an_animation_the_first_frame_is_judged_and_that_is_said(detector):
     frames = [Image.fromarray(IMAGES[0]), Image.fromarray(255 - IMAGES[0])]
     frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=0, lossless=True)
     (found,) = detector.predict(buffer.getvalue())
-    assert found.logit == pytest.approx(detector.network.logits(IMAGES[:1])[0], abs=1e-5)
+    assert found.logit == pytest.approx(detector.runtime.logits(IMAGES[:1])[0], abs=1e-5)
     assert found.notes == ("animated: only its first frame was looked at",)
 
 
@@ -141,7 +141,7 @@ def test_of_an_animation_the_first_frame_is_judged_and_that_is_said(detector):
 def test_a_logit_is_the_mean_of_the_windows_that_are_told(detector, views):
     (found,) = detector.predict(IMAGES[2], views=views)
     parts = [one.region.cut(IMAGES[2], type(one.region).whole(190, IMAGES[2].shape[1])) for one in found.windows]
-    assert found.logit == pytest.approx(math.fsum(detector.network.logits(parts)) / len(parts), abs=1e-5)
+    assert found.logit == pytest.approx(math.fsum(detector.runtime.logits(parts)) / len(parts), abs=1e-5)
     assert {"centre": 1, "five": 5, "tiles": 12}[views] == len(found.windows)
     shown = np.zeros(IMAGES[2].shape[:2], bool)
     for one in found.windows:
@@ -171,7 +171,7 @@ def test_many_images_keep_their_order_and_few_are_in_memory(detector):
             given.append(number)
             yield IMAGES[number % 3]
 
-    expected = detector.network.logits(IMAGES)
+    expected = detector.runtime.logits(IMAGES)
     for number, one in enumerate(detector.stream(images())):
         taken.append(one.logit)
         assert len(given) - number < 2 * 32 + 20

@@ -8,7 +8,6 @@ from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal, get_args
-from typing import Protocol as Interface
 
 from PIL import Image
 
@@ -16,27 +15,20 @@ from dda.core import verdicts, windows
 from dda.core.errors import SetupError, did_you_mean
 from dda.core.regions import Region
 from dda.core.verdicts import Limits, Prediction, Window
-from dda.io import devices, photos, pictures
-from dda.io.detectors import NetworkJudge
+from dda.io import devices, photos, pictures, runtimes, sources
 from dda.io.pictures import Pixels
+from dda.io.runtimes import Runtime
 from dda.io.threads import ahead
 
 BATCH_WINDOWS = 32
 Views = Literal["centre", "five", "tiles"]
 
 
-class Network(Interface):
-    """Whatever gives windows their logits."""
-
-    def scores(self, windows: Sequence[Pixels]) -> list[float]:
-        """One logit for each window (size, size, 3), RGB uint8: above 0 is "generated"."""
-
-
 @dataclass(frozen=True)
 class Detector:
     """Says of images whether they are real or generated. May be used by any number of threads at once."""
 
-    network: Network
+    runtime: Runtime
     description: Mapping[str, Any]
 
     @classmethod
@@ -46,8 +38,8 @@ class Detector:
         `precision` is `float32`, or `bfloat16`: faster on a GPU, logits good to about two digits. Raises SetupError
         where there is no detector, or one whose weights do not fit its description.
         """
-        network = NetworkJudge.load(Path(model), device, precision)
-        return cls(network, network.description)
+        runtime = runtimes.load(sources.folder_of(model), device, precision)
+        return cls(runtime, runtime.description)
 
     def predict(self, images: Any, views: Views = "centre", max_fpr: float | None = None) -> list[Prediction]:
         """What the detector says of each image, in their order; of a single one, a list of one.
@@ -101,7 +93,7 @@ class Detector:
     def _answered(self, waiting: list["_Seen"], question: "_Question") -> Iterator[Prediction]:
         cut = [window for seen in waiting for window in seen.cut]
         batches = (cut[first : first + BATCH_WINDOWS] for first in range(0, len(cut), BATCH_WINDOWS))
-        logits = iter([logit for batch in batches for logit in self.network.scores(batch)])
+        logits = iter([logit for batch in batches for logit in self.runtime.scores(batch)])
         for seen in waiting:
             yield self._prediction(seen.facts, [Window(region, next(logits)) for region in seen.regions], question)
 

@@ -101,10 +101,9 @@ def _pixels(image: Any) -> Pixels:
         values = np.moveaxis(values, 0, -1) if values.ndim == 3 else values
     if isinstance(values, np.ndarray) and values.size and (values.ndim == 2 or values.shape[2:] in {(3,), (4,)}):
         if values.dtype == np.uint8:
-            pixels: Pixels = values
-            return pixels
+            return np.asarray(values, np.uint8)
         if np.issubdtype(values.dtype, np.floating) and values.min() >= 0 and values.max() <= 1:
-            return np.rint(values * 255).astype(np.uint8)
+            return np.asarray(np.rint(values * 255), np.uint8)
     raise ValueError(
         f"{_kind(image)} is no image: it must be a path, a file's bytes, one of Pillow, an array (H, W), (H, W, 3) or "
         "(H, W, 4) or a tensor (H, W), (3, H, W) or (4, H, W), of uint8 or of floats in [0, 1]"
