@@ -12,6 +12,12 @@ Verdict = Literal["real", "uncertain", "generated", "unreadable"]
 CONFIDENCE = 0.8
 """A verdict is given only where the calibrated probability of its being right is above this."""
 
+COLUMNS = (
+    *("path", "verdict", "probability", "logit", "threshold", "uncertain_from", "uncertain_to", "calibrated"),
+    *("views", "seen", "width", "height", "format", "notes", "error"),
+)
+"""What a row says of an image, in this order, in JSON, CSV and Parquet files and over HTTP."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -69,6 +75,17 @@ class Prediction:
     def threshold(self) -> float:
         """The logit above which an image counts as generated where there is no third class."""
         return self.limits.threshold
+
+    def as_row(self) -> dict[str, Any]:
+        """All of it but the windows, as plain values by name: what files, the page and servers say of an image.
+
+        `uncertain_from` and `uncertain_to` are the logits between which the verdict is "uncertain". What is no UTF-8
+        in a path is escaped.
+        """
+        path = None if self.name is None else self.name.encode("utf-8", "backslashreplace").decode()
+        between = {"uncertain_from": self.limits.lower, "uncertain_to": self.limits.upper}
+        known = {name: getattr(self, name) for name in COLUMNS if name not in ("path", *between)}
+        return {name: {**known, **between, "path": path, "notes": list(self.notes)}[name] for name in COLUMNS}
 
 
 def limits(calibration: Mapping[str, Any], max_fpr: float | None = None) -> Limits:
