@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dda.app import detect_extras
 from dda.core.errors import SetupError
@@ -90,12 +90,17 @@ def run(words: list[str], question: Question, wanted: Wanted, null: bool = False
     return status(answers, wanted.fail_on)
 
 
+def views_of(word: str) -> Views:
+    """A way to look at an image by its word, which the command line has checked."""
+    return next(views for views in get_args(Views) if views == word)
+
+
 def check(wanted: Wanted, question: Question) -> None:
     """Raise SetupError for wishes that contradict each other, and for places that cannot be written."""
     if wanted.json and wanted.csv == verdict_files.STDOUT:
         raise SetupError("--json and --csv - both want standard output: give --csv a file")
     if wanted.heatmap and question.views != "tiles":
-        raise SetupError(f"a heatmap shows all of an image, but --views is {question.views}: leave it out, or say tiles")
+        raise SetupError(f"a heatmap shows all of an image, and --views {question.views} not: leave that out")
     files = [Path(path) for path in (wanted.csv, wanted.parquet) if path and path != verdict_files.STDOUT]
     for path in files + ([wanted.heatmap / "any.png"] if wanted.heatmap else []):
         verdict_files.check_writable(path)
@@ -134,7 +139,7 @@ def ask(detector: Detector, paths: list[str], question: Question, wanted: Wanted
 def printer(wanted: Wanted, paths: list[str]) -> Callable[[Prediction, dict[str, Any]], None]:
     """Prints an image's line, for a terminal or a pipe; those of unreadable images stand at the end."""
     if wanted.only_data or wanted.quiet:
-        return lambda prediction, extra: None
+        return lambda *_: None
     line: Callable[[Prediction], str] = verdict_tables.plain_line
     if sys.stdout.isatty():
         layout = verdict_tables.Layout.fitting(verdict_tables.terminal_width(), paths)

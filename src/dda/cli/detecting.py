@@ -59,8 +59,8 @@ def detect(
     """
     from dda.app import detect as verb
 
-    seen = views.value if views else ("tiles" if heatmap else "centre")
-    question = verb.Question(model, seen, max_fpr, device)
+    chosen = views or (Views.TILES if heatmap else Views.CENTRE)
+    question = verb.Question(model, verb.views_of(chosen), max_fpr, device)
     wanted = verb.Wanted(as_json, csv, parquet, heatmap, explain, quiet, fail_on.value if fail_on else None)
     if status := verb.run(paths, question, wanted, null):
         raise typer.Exit(status)
