@@ -14,7 +14,7 @@ LIST = "-"
 
 @dataclass(frozen=True)
 class Gathered:
-    """Paths, each once, in the order in which they were named; folders and patterns in which there was no image."""
+    """Paths, each once, in the order in which they were named; folders and lists in which there was no image."""
 
     paths: tuple[str, ...]
     empty: tuple[str, ...]
@@ -23,7 +23,8 @@ class Gathered:
 def gather(words: Sequence[str], null: bool = False) -> Gathered:
     """What is meant by words: `-` is a list on standard input, a path a line, or with a zero byte after each.
 
-    A file is taken whatever it is called, and so is what does not exist: it becomes a row with a reason. Of a folder
+    A file is taken whatever it is called, and so is what does not exist, a pattern that nothing matches as well: it
+    becomes a row with a reason. Of a folder
     (all below it) and of a pattern (`**` for folders at any depth) those files are taken that count as images; links
     to folders are not followed, unless one is named itself. Lines of a list are no patterns.
     """
@@ -42,7 +43,7 @@ def _meant(word: str, null: bool) -> Iterator[str]:
         for line in listed(sys.stdin.buffer.read(), null):
             yield from _of_folder(line) if os.path.isdir(line) else [line]  # noqa: PTH112 (bytes that are no UTF-8)
     elif has_magic(word) and not os.path.lexists(word):
-        yield from _of_pattern(word)
+        yield from list(_of_pattern(word)) or [word]
     elif Path(word).is_dir():
         yield from _of_folder(word)
     else:

@@ -24,10 +24,13 @@ FEW = 0.25
 
 @dataclass(frozen=True)
 class Layout:
-    """How wide a terminal's columns are; `bar_cells` is 0 where there is no room for a bar."""
+    """How wide a terminal's columns are; `bar_cells` is 0 where there is no room for a bar. What it can draw."""
 
     path_cells: int
     bar_cells: int
+    full: str = "━"
+    empty: str = "─"
+    cut: str = "…"
 
     @classmethod
     def fitting(cls, width: int, paths: Sequence[str]) -> "Layout":
@@ -35,32 +38,38 @@ class Layout:
         left = width - NUMBERS_CELLS - 1
         longest = max((cell_len(printable(path)) for path in paths), default=0)
         bar = BAR_CELLS if left - BAR_CELLS - 1 >= LEAST_PATH_CELLS else 0
-        return cls(max(5, min(longest, left - (bar + 1 if bar else 0))), bar)
+        signs = ("━", "─", "…") if "utf" in (sys.stdout.encoding or "").lower() else ("#", "-", "~")
+        return cls(max(5, min(longest, left - (bar + 1 if bar else 0))), bar, *signs)
+
+    @property
+    def chance_cells(self) -> int:
+        """The probability's column: a number, and the bar."""
+        return 5 + (self.bar_cells + 1 if self.bar_cells else 0)
 
 
 def header(layout: Layout) -> str:
     """What stands above the columns."""
     name = "image".ljust(layout.path_cells)
-    chance = ("generated" if layout.bar_cells else "gen.").ljust(5 + (layout.bar_cells + 1 if layout.bar_cells else 0))
+    chance = ("probability" if layout.bar_cells else "prob.").ljust(layout.chance_cells)
     return coloured(Text(f"{name}  {'verdict':<10}  {chance}  {'logit':>7}", "bold"))
 
 
 def terminal_line(found: Prediction, layout: Layout) -> str:
     """An image's line: its path from the right, the verdict in words and colour, the probability, the logit."""
-    path = shortened(printable(found.name or ""), layout.path_cells)
+    path = shortened(printable(found.name or ""), layout.path_cells, layout.cut)
     line = Text(path + " " * (layout.path_cells - cell_len(path)))
     line.append(f"  {found.verdict:<10}", COLOURS[found.verdict])
     line.append(f"  {found.probability:.3f}")
     if layout.bar_cells:
-        line.append(" ").append_text(bar(found, layout.bar_cells))
+        line.append(" ").append_text(bar(found, layout))
     return coloured(line.append(f"  {found.logit:>+7.2f}"))
 
 
-def bar(found: Prediction, n_cells: int) -> Text:
+def bar(found: Prediction, layout: Layout) -> Text:
     """The probability as a bar."""
-    full, empty = ("━", "─") if _speaks_unicode() else ("#", "-")
-    n_full = round((found.probability or 0.0) * n_cells)
-    return Text(full * n_full, COLOURS[found.verdict]).append(empty * (n_cells - n_full), "dim")
+    n_full = round((found.probability or 0.0) * layout.bar_cells)
+    full = Text(layout.full * n_full, COLOURS[found.verdict])
+    return full.append(layout.empty * (layout.bar_cells - n_full), "dim")
 
 
 def plain_line(found: Prediction) -> str:
@@ -134,14 +143,13 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
-def shortened(path: str, n_cells: int) -> str:
-    """A path that fits, without its beginning where it is too long."""
+def shortened(path: str, n_cells: int, cut: str) -> str:
+    """A path that fits, without its beginning where it is too long; `cut` stands for that."""
     if cell_len(path) <= n_cells:
         return path
-    dots = "…" if _speaks_unicode() else "~"
     while cell_len(path) > n_cells - 1:
         path = path[1:]
-    return dots + path
+    return cut + path
 
 
 def coloured(text: Text) -> str:
@@ -155,7 +163,3 @@ def coloured(text: Text) -> str:
 def terminal_width() -> int:
     """Cells of standard output's terminal."""
     return os.get_terminal_size(sys.stdout.fileno()).columns or 80
-
-
-def _speaks_unicode() -> bool:
-    return "utf" in (sys.stdout.encoding or "").lower()
