@@ -1,4 +1,4 @@
-"""How often an earlier JPEG compression is found, and how often where there was none.    python bench/recompression.py FOLDER...
+"""How often an earlier JPEG compression is found, and where there was none.    python bench/recompression.py FOLDER...
 
 Files of a folder are JPEG already, so that each is made small first (to 0.45 to 0.7 of its sides, by Lanczos): no block
 of the old grid outlasts that. Those are stored once, as they are and after what people do to photos, for false alarms;
@@ -7,11 +7,11 @@ reported, so that no image is on both sides. PNGs of the folders are taken as th
 """
 
 import argparse
-import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from random import Random
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -27,8 +27,12 @@ ONCE = 3  # last qualities in which each image is stored once, per treatment
 RATE = 0.005  # of false alarms on the first half: half of what the other half may have
 TREATMENTS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "as it is": lambda image: image,
-    "enlarged 1.6 times": lambda image: image.resize((image.width * 8 // 5, image.height * 8 // 5), Image.Resampling.BICUBIC),
-    "contrast stretched": lambda image: image.point([min(255, max(0, round(1.4 * (v - 128) + 128))) for v in range(256)] * 3),
+    "enlarged 1.6 times": lambda image: image.resize(
+        (image.width * 8 // 5, image.height * 8 // 5), Image.Resampling.BICUBIC
+    ),
+    "contrast stretched": lambda image: image.point(
+        [min(255, max(0, round(1.4 * (v - 128) + 128))) for v in range(256)] * 3
+    ),
     "levels equalised": ImageOps.equalize,
     "64 colours": lambda image: image.quantize(64, dither=Image.Dither.NONE).convert("RGB"),
     "greyscale": lambda image: image.convert("L"),
@@ -45,13 +49,13 @@ def main() -> None:
     options = parser.parse_args()
     files = [file for folder in options.folders for file in photos.find(folder)]
     files = [file for file in files if file.suffix.lower() in (".jpg", ".jpeg", ".png")]
-    random.Random(0).shuffle(files)
+    files = sorted(files, key=lambda file: photos.sha256(file.name.encode()))  # any order, but the same each time
     once: dict[tuple[bool, str], list[Found]] = defaultdict(list)
     twice: dict[tuple[bool, str, int, int], list[Found]] = defaultdict(list)
     for file in files[: options.n]:
         content = file.read_bytes()
         chosen = int(photos.sha256(content), 16) % 2 == 0
-        chance = random.Random(photos.sha256(content))
+        chance = Random(photos.sha256(content))  # noqa: S311 - draws, no secrets
         image = photos.open_any(content, 10**8)
         if file.suffix.lower() == ".png":
             once[chosen, "PNG, as it is"] += [asked(stored(image, last)) for last in chance.sample(LAST, ONCE)]
@@ -63,7 +67,7 @@ def main() -> None:
     tell(once, twice)
 
 
-def smaller(image: Image.Image, chance: random.Random) -> Image.Image:
+def smaller(image: Image.Image, chance: Random) -> Image.Image:
     """So small that nothing is left of an earlier compression."""
     scale = chance.uniform(0.45, 0.7)
     return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
@@ -86,14 +90,14 @@ def asked(content: bytes) -> Found:
     return (found.gain, found.quality, grid_and_earlier(luminance)[1] is not None) if found else (-9.0, 0, False)
 
 
-def stored_once(image: Image.Image, chance: random.Random) -> Iterator[tuple[str, Found]]:
+def stored_once(image: Image.Image, chance: Random) -> Iterator[tuple[str, Found]]:
     """What is found in an image that was compressed once, after each treatment."""
     for name, treated in TREATMENTS.items():
         for last in chance.sample(LAST, ONCE):
             yield name, asked(stored(treated(image), last, "4:4:4" if name == "4:4:4" else "4:2:0"))
 
 
-def stored_twice(image: Image.Image, chance: random.Random) -> Iterator[tuple[tuple[str, int, int], Found]]:
+def stored_twice(image: Image.Image, chance: Random) -> Iterator[tuple[tuple[str, int, int], Found]]:
     """What is found in an image that was compressed twice, by whether it was cut in between and both qualities."""
     cells = [(first, last) for first in FIRST for last in LAST if first != last]
     for first, last in chance.sample(cells, CELLS):
