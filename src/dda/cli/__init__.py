@@ -2,10 +2,10 @@
 
 import sys
 
-from dda.cli import judging, pipeline, promotion, registry, sets
+from dda.cli import exporting, judging, pipeline, promotion, registry, sets
 from dda.cli.application import app
 
-__all__ = ["app", "judging", "main", "pipeline", "promotion", "registry", "sets"]
+__all__ = ["app", "exporting", "judging", "main", "pipeline", "promotion", "registry", "sets"]
 
 
 def main() -> None:
