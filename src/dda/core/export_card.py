@@ -43,8 +43,8 @@ def _preprocessing(seen: Mapping[str, Any]) -> str:
     size = seen["input_px"]
     return f"""## Preprocessing
 
-Upright image, RGB, 8 bits, transparency on white. Cut a window of {size} x {size} pixels from its middle; an image that is
-smaller lies in the middle of a black one. **Never resize**: it wipes out what the detector looks for.
+Upright image, RGB, 8 bits, transparency on white. Cut a window of {size} x {size} pixels from its middle; an image
+that is smaller lies in the middle of a black one. **Never resize**: it wipes out what the detector looks for.
 
 The rest is inside the files: / 255, minus {list(seen["mean"])}, divided by {list(seen["std"])}.\
 """
@@ -55,11 +55,11 @@ def _reading(description: Mapping[str, Any]) -> str:
     temperature = found["temperature"]
     if temperature is None:
         return "## Reading the logit\n\nThe detector was never calibrated: a sigmoid of its logit is no probability."
-    rates = "".join(f"\n- above {logit:.4f}: {float(rate):.0%}" for rate, logit in found["thresholds"].items())
+    rates = "".join(f"\n- {logit:.4f}: {float(rate):.0%}" for rate, logit in found["thresholds"].items())
     return f"""## Reading the logit
 
-The probability of "generated" is sigmoid(logit / {temperature:.6g}), fitted on validation images. So many of the real ones
-lay above these logits:{rates or " not fitted"}\
+The probability of "generated" is sigmoid(logit / {temperature:.6g}), fitted on validation images. Thresholds, and
+how many of the real ones lay above them at most:{rates or " none were fitted"}\
 """
 
 
@@ -86,7 +86,7 @@ print(float(session.run(["logits"], {{"windows": window[None]}})[0][0]))
 def _pt2(size: int) -> str:
     return f"""## pt2
 
-Only torch is needed, no timm. It is loaded where it comes from somebody you trust.
+Only torch is needed, no timm. Load it only where it comes from somebody you trust: torch's format can carry code.
 
 ```python
 import numpy as np

@@ -92,7 +92,7 @@ def _write_onnx(whole: Any, output: Path, windows: NDArray[np.uint8]) -> dict[st
     import onnx_ir
     import torch
 
-    model = torch.onnx.export(
+    program: Any = torch.onnx.export(
         whole,
         (torch.from_numpy(_two(windows)),),
         dynamo=True,
@@ -101,7 +101,8 @@ def _write_onnx(whole: Any, output: Path, windows: NDArray[np.uint8]) -> dict[st
         output_names=[OUTPUT],
         dynamic_shapes=_any_number(),
         verbose=False,
-    ).model
+    )
+    model = program.model
     _forget_places(model)
     n_bytes = sum(one.const_value.nbytes for one in model.graph.initializers.values())
     output.mkdir(parents=True, exist_ok=True)
@@ -121,6 +122,7 @@ def _write_pt2(whole: Any, output: Path, windows: NDArray[np.uint8]) -> dict[str
     program = torch.export.export(whole, (torch.from_numpy(_two(windows)),), dynamic_shapes=_any_number())
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # names of folders of this machine
+    program.example_inputs = None  # the only pickle that would be in the file
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=output) as scratch:
         made = Path(scratch) / PT2
@@ -156,7 +158,9 @@ def _difference(whole: Any, answer: Callable[[NDArray[np.uint8]], Any], windows:
             wanted = whole(torch.from_numpy(some)).numpy()
         found = max(found, float(np.abs(wanted - np.asarray(answer(some))).max()))
     if not found <= TOLERANCE:
-        raise SetupError(f"the exported file's logits differ by {found:g} from its network's, at most {TOLERANCE:g} may")
+        raise SetupError(
+            f"the exported file's logits differ by {found:g} from its network's, at most {TOLERANCE:g} may"
+        )
     return found
 
 
