@@ -23,7 +23,7 @@ SMALL = {
     "index": {"max_failed": 0.9},
     "reconstruct": {"shards": 3},
     "audit": {"min_pairs_per_split": 1, "bootstrap_samples": 100, "gallery_pairs": 2},
-    "train": {"epochs": 2, "draws_per_pair": 1, "batch_pairs": 5, "micro_batch_pairs": 5},
+    "train": {"epochs": 2, "draws_per_pair": 1, "batch_pairs": 5, "micro_batch_pairs": 5, "exports": []},
     "evaluate": {"protocols": ["native", "all-q96", "jpeg-50", "resize-0.5"]},
     "report": {"bootstrap_samples": 100, "gallery_pairs": 2},
 }

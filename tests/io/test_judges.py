@@ -1,7 +1,6 @@
 """Detectors of others are asked as ours are: right logits, a bad image costs one row, nothing is unpickled."""
 
 import json
-import sys
 import textwrap
 from functools import cache
 
@@ -10,7 +9,7 @@ import pytest
 
 from dda.core.errors import SetupError
 from dda.core.windows import windows_of
-from dda.io import foreign, judges, onnx_models, photos
+from dda.io import foreign, judges, photos
 from tests.judging import SEEN, ask, labelled, placed, some
 
 CODE = """
@@ -314,13 +313,6 @@ def test_tensors_outside_the_files_folder_are_refused(exported, tmp_path, place)
     kept_outside(file, place)
     with pytest.raises(SetupError, match="out of its own folder: this is refused"):
         onnx_folder(tmp_path, file, "logit")
-
-
-def test_without_onnx_the_extra_is_named(exported, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(SetupError, match=r"pip install 'dda\[onnx\]'"):
-        onnx_folder(tmp_path, exported(1), "logit")
-    assert onnx_models.FILE
 
 
 # --- MLflow

@@ -30,6 +30,7 @@ class Detector:
 
     runtime: Runtime
     description: Mapping[str, Any]
+    max_pixels: int = pictures.MAX_PIXELS
 
     @classmethod
     def load(cls, model: str | Path, device: str | None = None, precision: str = "float32") -> "Detector":
@@ -72,6 +73,18 @@ class Detector:
                     waiting, n_windows = [], 0
         yield from self._answered(waiting, question)
 
+    def score(self, images: Any, views: Views = "centre") -> Any:
+        """How real each image of a torch tensor looks, as a reward for what generates them (io.rewards).
+
+        `images` are float (N, 3, H, W) in [0, 1], on any device. The tensor (N,) float32 on that device is -logit over
+        the temperature: its sigmoid is the probability of "real", so that higher looks more real. It can be
+        differentiated to the pixels; the detector's own weights get no gradient.
+        """
+        from dda.io.rewards import Rewards
+
+        found: Rewards = vars(self).setdefault("_rewards", Rewards(self.runtime))
+        return found.score(images, views)
+
     @property
     def input_px(self) -> int:
         """The side of the square windows that the network takes."""
@@ -81,7 +94,7 @@ class Detector:
         """What is to be looked at of an image, or why it cannot be."""
         name = fspath(image) if isinstance(image, str | PathLike) else None
         try:
-            with pictures.opening(image) as picture:
+            with pictures.opening(image, self.max_pixels) as picture:
                 width, height = picture.image.size
                 regions = windows.regions_of(height, width, self.input_px, views)
                 cut = [windows.centred(picture.cut(region), self.input_px) for region in regions]

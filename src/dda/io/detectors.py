@@ -31,6 +31,7 @@ class NetworkJudge:
     description: Mapping[str, Any]
     device: str
     precision: str = "float32"
+    folder: Path | None = None
 
     @classmethod
     def load(cls, folder: Path | str, device: str | None = None, precision: str = "float32") -> "NetworkJudge":
@@ -41,10 +42,10 @@ class NetworkJudge:
         Raises SetupError where the folder holds no detector, or weights that do not fit its description.
         """
         folder = Path(folder)
-        description = _described(folder)
+        description = network_description(folder)
         network = network_of(folder, description)
         device = device or best()
-        return cls(network.to(device).eval(), description, device, precision)
+        return cls(network.to(device).eval(), description, device, precision, folder)
 
     @property
     def digest(self) -> str:
@@ -137,8 +138,8 @@ def described(folder: Path) -> dict[str, Any]:
     return description
 
 
-def _described(folder: Path) -> dict[str, Any]:
-    """The description of a network in a folder, checked."""
+def network_description(folder: Path) -> dict[str, Any]:
+    """The description of a network in a folder, checked. Raises SetupError for what is none, or of another kind."""
     description = described(folder)
     if "kind" in description:
         told = f"{folder} holds a detector of kind {description['kind']!r}, and no network with weights of its own"

@@ -7,6 +7,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 TRIM_INTERVAL_S = 15.0  # a gigabyte costs half a second to come again
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # of glibc's mallopt
+DRIVERS = ("libcuda.so.1", "nvcuda.dll")  # of NVIDIA's, on Linux and on Windows
 FAST_BF16 = ("amx_bf16", "arm_bf16", "sve_bf16")
 OUT_OF_MEMORY = (  # what errors say that are plain RuntimeErrors
     "can't allocate memory",
@@ -35,6 +37,27 @@ def best() -> str:
     """DDA_DEVICE where it is set, else the first GPU, else the CPU; a name for torch, such as `cuda` or `cpu`."""
     chosen = os.environ.get("DDA_DEVICE")
     return chosen or ("cuda" if gpus() else "cpu")
+
+
+def is_cpu(device: str | None) -> bool:
+    """Whether work is for the CPU, as can be said without torch: it is named, or DDA_DEVICE is, or no GPU can be."""
+    named = device or os.environ.get("DDA_DEVICE")
+    return named == "cpu" if named else not _may_have_gpu()
+
+
+def _may_have_gpu() -> bool:
+    """Whether a driver of NVIDIA's or AMD's is here, and not told to show no GPU."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
+        return False
+    return Path("/dev/kfd").exists() or any(map(_can_load, DRIVERS))
+
+
+def _can_load(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
 
 
 def gpus() -> int:

@@ -11,13 +11,12 @@ import numpy as np
 from dda.core import kinds
 from dda.core.errors import SetupError
 from dda.core.windows import normalise, windows_of
-from dda.io import devices, foreign, shards
+from dda.io import devices, foreign, onnx_sessions, shards
 from dda.io.detectors import sha256_of
 from dda.io.foreign import Pixels
 
 Row = Mapping[str, Any]
 FILE = "model.onnx"
-EXTRA = "pip install 'dda[onnx]'"
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def load(folder: Path, description: Row, precision: str) -> Model:
 
 def _outside(path: Path, source: Path) -> list[str]:
     """Names of files that hold tensors of a model, each below its own folder."""
-    onnx = _library("onnx")
+    import onnx
     from google.protobuf.message import DecodeError
 
     try:
@@ -125,16 +124,7 @@ def _tensors(model: Any) -> Iterator[Any]:
 
 def _session(path: Path, row: Row) -> Any:
     """The file, ready to run. Raises SetupError where onnxruntime refuses it, or it wants other images."""
-    runtime = _library("onnxruntime")
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
-
-    options = runtime.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 3, devices.cores()
-    refusals = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf, errors.NotImplemented)
-    try:
-        session = runtime.InferenceSession(str(path), options, providers=_providers(runtime))
-    except (*refusals, errors.RuntimeException) as error:
-        raise SetupError(f"onnxruntime cannot run {row['file']}: {foreign.told(error)}") from error
+    session = onnx_sessions.opened(path, _providers(), row["file"])
     size = row["preprocessing"]["input_px"]
     shapes = [(one.type, list(one.shape)) for one in session.get_inputs()]
     if len(shapes) == 1 and _takes(*shapes[0], size):
@@ -150,21 +140,9 @@ def _takes(kind: str, shape: Sequence[Any], size: int) -> bool:
     return kind == "tensor(float)" and fits
 
 
-def _providers(runtime: Any) -> list[Any]:
+def _providers() -> list[Any]:
     """CUDA where there is a GPU and onnxruntime is made for it; else the CPU."""
     kind, _, number = devices.best().partition(":")
-    if kind == "cuda" and "CUDAExecutionProvider" in runtime.get_available_providers():
+    if kind == "cuda" and "CUDAExecutionProvider" in onnx_sessions.library().get_available_providers():
         return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
     return ["CPUExecutionProvider"]
-
-
-def _library(name: str) -> Any:
-    """`onnx` or `onnxruntime`, which not everybody needs."""
-    try:
-        if name == "onnx":
-            import onnx as library
-        else:
-            import onnxruntime as library
-    except ImportError as error:
-        raise SetupError(f"ONNX files need {name}, which is not installed: {EXTRA}") from error
-    return library

@@ -20,29 +20,43 @@ from typing import Any
 import mlflow.pyfunc
 import pandas as pd
 from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import AnyType
+
+from dda.io.runtimes import ONNX
 
 ARTIFACT = "detector"
 CODE = (
     *(f"core/{name}.py" for name in ("__init__", "buffers", "descriptions", "errors", "jpeg", "labels", "networks")),
     *(f"core/{name}.py" for name in ("regions", "verdicts", "windows")),
     *(f"io/{name}.py" for name in ("__init__", "atomic", "detecting", "detectors", "devices", "photos", "pictures")),
-    *(f"io/{name}.py" for name in ("png_chunks", "runtimes", "shards", "sources", "threads", "unknown_files")),
+    *(f"io/{name}.py" for name in ("onnx_sessions", "png_chunks", "rewards", "runtimes", "shards", "sources")),
+    *(f"io/{name}.py" for name in ("threads", "unknown_files")),
 )
 """All that io.served needs of dda, which a test compares with what it imports."""
 SERVED = "io/served.py"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "timm", "torch", "torchvision")
-"""All that this code imports of others."""
+"""All that this code imports of others, but for ONNX_RUNTIME, which it needs where the detector has an ONNX file."""
+ONNX_RUNTIME = "onnxruntime"
+LIMITS = {"max_pixels": 50_000_000, "max_bytes": 20_000_000, "max_rows": 64}
+"""Of an image, of its file, and of a request; `model_config` of whoever loads or serves a version changes them."""
+PARAMS = (ParamSpec("views", DataType.string, "centre"), ParamSpec("max_fpr", DataType.double, 0.0))
+"""What a request may choose; a rate of 0 is none: the threshold is that of a probability of 0.5."""
 SOURCES = Path(__file__).parents[1]
-INPUTS = (("image", DataType.binary),)
+INPUTS = (("image", AnyType()),)
+"""Bytes in Python and base64 in JSON. Were it a binary, MLflow would refuse a whole request for one that is neither."""
 OUTPUTS = (
     ("verdict", DataType.string),
     ("probability", DataType.double),
     ("logit", DataType.double),
     ("threshold", DataType.double),
+    ("calibrated", DataType.boolean),
+    ("seen", DataType.double),
+    ("width", DataType.long),
+    ("height", DataType.long),
     ("error", DataType.string),
 )
-EMPTY = ("probability", "logit", "error")
+EMPTY = ("probability", "logit", "seen", "width", "height", "error")
 
 
 @dataclass(frozen=True)
@@ -59,9 +73,10 @@ def code_digest() -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def requirements() -> list[str]:
+def requirements(detector: Path) -> list[str]:
     """What a version needs, as lines for pip: the very releases that it was registered with."""
-    return [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
+    names = sorted([*REQUIREMENTS, *([ONNX_RUNTIME] if (detector / ONNX).is_file() else [])])
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
 
 
 def write(folder: Path, detector: Path, example: list[bytes], facts: Mapping[str, Any], identity: Identity) -> None:
@@ -78,20 +93,20 @@ def write(folder: Path, detector: Path, example: list[bytes], facts: Mapping[str
             python_model=str(served),
             code_paths=[str(Path(scratch) / package)],
             artifacts={ARTIFACT: str(source)},
-            model_config={"device": None},
+            model_config={"device": None, **LIMITS},
             signature=signature(),
             input_example=pd.DataFrame({"image": example}),
-            pip_requirements=requirements(),
+            pip_requirements=requirements(detector),
             metadata=dict(facts),
             mlflow_model=Model(run_id=identity.run_id, model_uuid=identity.model_id, model_id=identity.model_id),
         )
 
 
 def signature() -> ModelSignature:
-    """Bytes in, verdicts out."""
+    """Image files in, verdicts out."""
     inputs = Schema([ColSpec(kind, name) for name, kind in INPUTS])
     outputs = Schema([ColSpec(kind, name, required=name not in EMPTY) for name, kind in OUTPUTS])
-    return ModelSignature(inputs=inputs, outputs=outputs)
+    return ModelSignature(inputs=inputs, outputs=outputs, params=ParamSchema(list(PARAMS)))
 
 
 def _write_code(folder: Path, package: str) -> None:

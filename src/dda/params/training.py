@@ -78,6 +78,7 @@ class Train(Section):
     optimiser: Optimiser
     schedule: Schedule
     selection: Selection
+    exports: tuple[Literal["onnx", "pt2"], ...]
     machine: Machine
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ from dda.io import (
     atomic,
     detectors,
     engine,
+    exports,
     launch,
     loader,
     pairs,
@@ -60,7 +61,7 @@ class Job:
     @cached_property
     def recipe(self) -> dict[str, Any]:
         """Those settings that decide what is learnt."""
-        return {name: value for name, value in self.settings.items() if name not in ("detectors", "machine")}
+        return {name: value for name, value in self.settings.items() if name not in ("detectors", "exports", "machine")}
 
     @cached_property
     def folders(self) -> dict[str, Path]:
@@ -223,9 +224,16 @@ def describe(job: Job, trained: Trainer) -> dict[str, Any]:
 
 
 def write(job: Job, trained: Trainer, facts: dict[str, Any]) -> None:
-    """The detector's folder: log and run first, then card, adapter and weights, the description last."""
+    """The detector's folder: log and run first, then card, adapter and weights, the description last; then exports."""
     trained.engine.take_weights(trained.progress.best_weights)
     description = describe(job, trained)
     atomic.write_text(job.output / trainer.LOG, trained.progress.log())
     atomic.write_json(job.output / "run.json", facts)
     detectors.save(job.output, trained.engine.network, description, model_card.detector_card(description))
+    exports.add(job.output, job.params.train.exports, validation_windows(trained))
+
+
+def validation_windows(trained: Trainer) -> list[Any]:
+    """Windows of the first validation pairs, on which a file's logits are compared with the network's."""
+    seen = loader.PairWindows(trained.validation, trained.engine.input_px)
+    return [window for number in range(min(SHOWN_PAIRS, len(trained.validation))) for window in seen[number]]
