@@ -54,6 +54,7 @@ class Prediction:
     whether the probability was fitted on validation pairs. `width` and `height` are those of the upright image in
     pixels. `seen` is the share of its pixels that the windows of `views` cover, in (0, 1]. `notes` say in sentences
     what was done to the image before the detector saw it. `name` is its path, where it came as one.
+    `temperature` divides logits before they become probabilities; None for 1.
     """
 
     verdict: Verdict
@@ -70,6 +71,7 @@ class Prediction:
     windows: tuple[Window, ...] = ()
     notes: tuple[str, ...] = ()
     error: str | None = None
+    temperature: float | None = None
 
     @property
     def threshold(self) -> float:

@@ -100,6 +100,7 @@ class Detector:
     def _prediction(self, facts: Mapping[str, Any], found: list[Window], question: "_Question") -> Prediction:
         temperature = self.description["calibration"]["temperature"]
         told = {"limits": question.limits, "calibrated": temperature is not None, "views": question.views, **facts}
+        told["temperature"] = temperature
         logit = math.fsum(window.logit for window in found) / max(1, len(found))
         if not math.isfinite(logit):
             told["error"] = f"the detector's logit is {logit}"
