@@ -11,7 +11,9 @@ from dda.io import desk, listening, sources, webserver
 from dda.io.detecting import Detector
 from dda.io.detectors import CARD
 from dda.io.doorkeeper import Doorkeeper, is_loopback
-from dda.io.uploaded import Limits
+from dda.io.uploaded import MB, Limits
+
+__all__ = ["MB", "Limits", "Place", "card_of", "run"]
 
 
 @dataclass(frozen=True)

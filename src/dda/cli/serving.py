@@ -9,10 +9,16 @@ from dda.cli.application import app
 
 @app.command()
 def web(
-    model: Annotated[str, typer.Option(help="A detector, by what `dda detect` takes.")] = "artifacts/detectors/embedded",
-    host: Annotated[str, typer.Option(help="The address to listen on; others than this one let others in.")] = "127.0.0.1",
+    model: Annotated[
+        str, typer.Option(help="A detector, by what `dda detect` takes.")
+    ] = "artifacts/detectors/embedded",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; others than this one let others in.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 7861,
-    name: Annotated[list[str] | None, typer.Option(help="A further host that it is known by, such as a proxy's.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="A further host that it is known by, such as a proxy's.")
+    ] = None,
     max_image_mb: Annotated[float, typer.Option(min=0.001, help="Of one file.")] = 20,
     max_request_mb: Annotated[float, typer.Option(min=0.001, help="Of all files that are sent at once.")] = 100,
     max_images: Annotated[int, typer.Option(min=1, help="That are sent at once.")] = 20,
@@ -22,13 +28,12 @@ def web(
 ) -> None:
     """A page on this machine: drop images, see verdicts, heatmaps and facts. Nothing leaves the machine."""
     from dda.app import web as verb
-    from dda.io.uploaded import MB, Limits
 
-    limits = Limits(
-        image_bytes=int(max_image_mb * MB),
-        request_bytes=int(max_request_mb * MB),
+    limits = verb.Limits(
+        image_bytes=int(max_image_mb * verb.MB),
+        request_bytes=int(max_request_mb * verb.MB),
         n_images=max_images,
-        image_pixels=int(max_megapixels * MB),
+        image_pixels=int(max_megapixels * verb.MB),
         n_waiting=max_waiting,
         answer_s=max_seconds,
     )

@@ -57,7 +57,10 @@ class Doorkeeper:
     def _problem(self, method: str, given: list[tuple[bytes, bytes]]) -> tuple[int, str] | None:
         hosts = [value.decode("latin-1") for name, value in given if name == b"host"]
         if len(hosts) != 1 or not self._is_ours(host_of(hosts[0])):
-            return 421, "this server is not known by that name: open it by the address that it printed, or name it by --name"
+            return (
+                421,
+                "this server is not known by that name: open it by the address that it printed, or name it by --name",
+            )
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in given}
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
         foreign = origin is not None and origin.partition("://")[2].lower() != hosts[0].lower()

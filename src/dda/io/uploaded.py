@@ -124,12 +124,17 @@ class _Parts:
             if len(self.upload.images) == self.limits.n_images:
                 raise Refused(413, f"too many images: a request may have {self.limits.n_images}")
         elif self._name not in OPTIONS or self._name in self.upload.options:
-            raise Refused(422, f"fields are {FILES!r}, any number of them, and at most one each of {', '.join(OPTIONS)}")
+            raise Refused(
+                422, f"fields are {FILES!r}, any number of them, and at most one each of {', '.join(OPTIONS)}"
+            )
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._content += memoryview(data)[start:end]
         if self._name == FILES and len(self._content) > self.limits.image_bytes:
-            raise Refused(413, f"image {len(self.upload.images) + 1} is too large: {self.limits.image_bytes / MB:g} MB are allowed")
+            raise Refused(
+                413,
+                f"image {len(self.upload.images) + 1} is too large: {self.limits.image_bytes / MB:g} MB are allowed",
+            )
         if self._name != FILES and len(self._content) > MAX_OPTION_BYTES:
             raise Refused(422, f"{self._name} is too long")
 
