@@ -2,10 +2,10 @@
 
 import sys
 
-from dda.cli import detecting, exporting, judging, pipeline, promotion, registry, sets
+from dda.cli import detecting, exporting, judging, pipeline, promotion, registry, serving, sets
 from dda.cli.application import app
 
-__all__ = ["app", "detecting", "exporting", "judging", "main", "pipeline", "promotion", "registry", "sets"]
+__all__ = ["app", "detecting", "exporting", "judging", "main", "pipeline", "promotion", "registry", "serving", "sets"]
 
 
 def main() -> None:
