@@ -24,7 +24,7 @@ BANDS = range(1, 5)
 """Bands u + v of the 14 lowest frequencies but the mean: finer ones are mostly 0."""
 MAX_LEVEL = 64
 """Multiples of a divisor from here on count as one."""
-FOUND = 0.08
+FOUND = 0.01
 """The least gain that counts as found."""
 MIN_BLOCKS, MAX_BLOCKS = 256, 6_000
 NOISE = 0.45
