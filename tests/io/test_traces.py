@@ -165,6 +165,13 @@ def test_a_giant_text_chunk_takes_no_long_time():
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("junk", [b"\xff" * 4_000_000, b"\xff\xfe\0\2" * 1_000_000])
+def test_a_head_without_end_takes_no_long_time(junk):
+    began = time.monotonic()
+    assert "segments" in facts(PHOTO[:2] + junk + PHOTO[2:])["error"]
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("kind", FILES)
 def test_facts_of_every_kind_are_ready_for_json(kind):
     found = facts(FILES[kind])

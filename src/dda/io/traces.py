@@ -40,6 +40,9 @@ def facts(content: bytes) -> dict[str, Any]:
     - `sentences`: all of it in plain words; `error`: why some of it could not be read
     """
     told: dict[str, Any] = {**EMPTY, "bytes": len(content), "sha256": photos.sha256(content)}
+    if containers.crowded(content):
+        nobody = provenance.declared(b"", {})
+        return told | nobody | {"error": "a JPEG of more segments than any program writes", "sentences": []}
     nothing: dict[str, Any] = {}
     for reader in (_header, _metadata, _profile):
         told |= _read(content, reader, nothing)
