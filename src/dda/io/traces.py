@@ -33,7 +33,7 @@ def facts(content: bytes) -> dict[str, Any]:
 
     - `format`, `width`, `height` (as stored), `mode` (Pillow's), `pictures` (frames), `bytes`, `sha256`
     - `jpeg`: `quality` of IJG and `quality_exact`, `tables` (digest), `subsampling`, `progressive`, `restarts`,
-      `comment`; `recompressed`: `found`, `quality` (the earlier one, with `lowest` and `highest`), `gain`, `limit`, `fit`
+      `comment`; `recompressed`: `found`, the earlier `quality` (with `lowest` and `highest`), `gain`, `limit`, `fit`
     - `grid`: `x`, `y`, `strength` of an 8x8 grid of blocks that is not the file's own
     - `camera`: `make`, `model`, `software`, `taken`; `position`, `thumbnail`: whether there is one; `icc`: its name
     - `c2pa`, `source_types`, `generator`: see `io.provenance.declared`
