@@ -24,8 +24,8 @@ BANDS = range(1, 5)
 """Bands u + v of the 14 lowest frequencies but the mean: finer ones are mostly 0."""
 MAX_LEVEL = 64
 """Multiples of a divisor from here on count as one."""
-FOUND = 0.01
-"""The least gain that counts as found."""
+FOUND = 0.013
+"""The least gain that counts as found: by bench/recompression.py, 0.5 % of photos compressed once have a larger one."""
 FITTING = 0.8
 """The least `fit` at which the quality is told."""
 MIN_BLOCKS, MAX_BLOCKS = 256, 6_000
