@@ -7,6 +7,7 @@ reported, so that no image is on both sides. PNGs of the folders are taken as th
 """
 
 import argparse
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -24,7 +25,7 @@ from dda.io import photos
 FIRST, LAST = (50, 60, 70, 75, 80, 85, 90, 95), (60, 70, 75, 80, 85, 90, 92, 95, 98)
 CELLS = 12  # pairs of qualities that each image is stored in
 ONCE = 3  # last qualities in which each image is stored once, per treatment
-RATE = 0.005  # of false alarms on the first half: half of what the other half may have
+RATE = 0.01  # of false alarms of each treatment on the first half
 TREATMENTS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "as it is": lambda image: image,
     "enlarged 1.6 times": lambda image: image.resize(
@@ -109,32 +110,38 @@ def stored_twice(image: Image.Image, chance: Random) -> Iterator[tuple[tuple[str
 
 
 def tell(once: dict[tuple[bool, str], list[Found]], twice: dict[tuple[bool, str, int, int], list[Found]]) -> None:
-    """The limit by the first half, and the rates of the second."""
-    gains = sorted(gain for (chosen, name), found in once.items() if chosen and "PNG" not in name for gain, *_ in found)
-    limit = gains[-1 - int(RATE * len(gains))]
-    print(f"limit by the first half ({len(gains)} files): {limit:.4f}; the code's is {FOUND}")
+    """The limit by the first half, and the rates of the second at it."""
+    limit = limit_of(once)
+    print(f"limit by the first half: {limit:.3f}; the code's is {FOUND}")
     everyone = [one for (chosen, name), found in once.items() if not chosen and "PNG" not in name for one in found]
-    print(f"false alarms, other half, all but PNG: {share([gain > FOUND for gain, *_ in everyone])}")
+    print(f"false alarms, other half, all but PNG: {share([one[0] > limit for one in everyone])}")
     for (chosen, name), found in sorted(once.items()):
         if not chosen:
             second = share([grid for *_, grid in found])
             gain = max(gain for gain, *_ in found)
-            print(f"  {name}: {share([one[0] > FOUND for one in found])}, largest {gain:.3f}; second grid {second}")
+            print(f"  {name}: {share([one[0] > limit for one in found])}, largest {gain:.3f}; second grid {second}")
     for way in ("uncut", "cut"):
-        print(f"hits, {way}: first quality in rows, last in columns {LAST}")
-        for first in FIRST:
-            cells = [twice.get((False, way, first, last), []) for last in LAST]
-            print(f"  {first}: " + " ".join(f"{rate([hit(way, one) for one in cell]):>4}" for cell in cells))
-        told = [(key[2], key[3], one) for key, found in twice.items() if not key[0] and key[1] == way for one in found]
-        for name, wanted in (("first coarser", True), ("first finer", False)):
-            some = [(first, one) for first, last, one in told if (first < last) is wanted]
-            near = [abs(one[1] - first) <= 2 for first, one in some if hit("uncut", one)]
-            print(f"  {name}: {share([hit(way, one) for _, one in some])}; quality within 2 where found: {share(near)}")
+        tell_hits({key[2:]: found for key, found in twice.items() if key[:2] == (False, way)}, way, limit)
 
 
-def hit(way: str, found: Found) -> bool:
-    """Whether a file counts as found: cut ones by their second grid."""
-    return found[2] if way == "cut" else found[0] > FOUND
+def limit_of(once: dict[tuple[bool, str], list[Found]]) -> float:
+    """The least limit, in thousandths, that keeps false alarms of every treatment within RATE on the first half."""
+    kinds = [sorted(one[0] for one in found) for (chosen, name), found in once.items() if chosen and "PNG" not in name]
+    return math.ceil(1000 * max(gains[-1 - int(RATE * len(gains))] for gains in kinds)) / 1000
+
+
+def tell_hits(twice: dict[tuple[int, int], list[Found]], way: str, limit: float) -> None:
+    """How many files are found by both qualities: cut ones by their second grid, others by the histograms."""
+    hits = {cell: [one[2] if way == "cut" else one[0] > limit for one in found] for cell, found in twice.items()}
+    print(f"hits in percent, {way}: first quality in rows, last in columns {LAST}")
+    for first in FIRST:
+        print(f"  {first}: " + " ".join(f"{rate(hits.get((first, last), [])):>4}" for last in LAST))
+    for name, wanted in (("first coarser", True), ("first finer", False)):
+        cells = [cell for cell in twice if (cell[0] < cell[1]) is wanted]
+        print(f"  {name}: {share([hit for cell in cells for hit in hits[cell]])}")
+        near = [abs(one[1] - cell[0]) <= 2 for cell in cells for one in twice[cell] if one[0] > limit]
+        if way == "uncut":
+            print(f"    quality within 2 where found: {share(near)}")
 
 
 def rate(hits: list[bool]) -> str:

@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from itertools import islice
 
 MAX_PARTS = 20_000
+MAX_STEPS = 300_000  # parts passed over, those of pixels among them
+MAX_SEGMENTS = 5_000
 MAX_TEXT_BYTES = 1_000_000
+MAX_DEPTH = 8
 Part = tuple[str, bytes]
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
+FILL, START_OF_SCAN, END_OF_IMAGE = 0xFF, 0xDA, 0xD9
+PIXELS = {"FF", "IDAT", "fdAT", "VP8 ", "VP8L", "ANMF", "ALPH", "mdat", "idat"}
 
 
 def parts(content: bytes) -> Iterator[Part]:
@@ -23,26 +27,36 @@ def parts(content: bytes) -> Iterator[Part]:
     Names: `APP1`, `COM`, `DRI`, ... of JPEG; `tEXt`, `caBX`, ... of PNG; `EXIF`, `XMP `, `C2PA`, ... of RIFF; `uuid`,
     `meta`, ... of boxes. Pixels themselves are left out. Nothing for any other kind of file.
     """
-    if content.startswith(JPEG):
-        walk = segments(content)
-    elif content.startswith(PNG):
-        walk = chunks(content)
-    elif content[:4] == b"RIFF":
-        walk = riff_chunks(content)
-    elif content[4:8] == b"ftyp":
-        walk = boxes(content)
-    else:
-        walk = iter(())
-    return islice(walk, MAX_PARTS)
+    walks = ((JPEG, 0, _segments), (PNG, 0, _chunks), (b"RIFF", 0, _riff_chunks), (b"ftyp", 4, _boxes))
+    for head, place, walk in walks:
+        if content.startswith(head, place):
+            return _bounded(walk(memoryview(content)))
+    return iter(())
 
 
-def segments(content: bytes) -> Iterator[Part]:
+def crowded(content: bytes) -> bool:
+    """Whether a JPEG has more segments than any program writes: a decoder may take minutes for its head alone."""
+    return content.startswith(JPEG) and any(True for _ in islice(_segments(memoryview(content)), MAX_SEGMENTS, None))
+
+
+def boxes(content: bytes) -> Iterator[Part]:
+    """Boxes of JUMBF (ISO/IEC 19566-5), each `jumb` followed by those inside it."""
+    return _bounded(_boxes(memoryview(content)))
+
+
+def _bounded(walk: Iterator[tuple[str, memoryview]]) -> Iterator[Part]:
+    kept = ((name, bytes(payload)) for name, payload in islice(walk, MAX_STEPS) if name not in PIXELS)
+    return islice(kept, MAX_PARTS)
+
+
+def _segments(content: memoryview) -> Iterator[tuple[str, memoryview]]:
     """The segments of a JPEG up to its first scan (ITU-T T.81, annex B)."""
     place = 2
-    while place + 4 <= len(content) and content[place] == 0xFF:
+    while place + 4 <= len(content) and content[place] == FILL:
         marker, size = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
-        if marker == 0xFF:  # fill bytes may stand before a marker
+        if marker == FILL:  # any number of them may stand before a marker
             place += 1
+            yield "FF", content[:0]
             continue
         if marker in (START_OF_SCAN, END_OF_IMAGE) or size < 2:
             return
@@ -54,28 +68,26 @@ def _marker(number: int) -> str:
     return f"APP{number - 0xE0}" if 0xE0 <= number <= 0xEF else {0xFE: "COM", 0xDD: "DRI"}.get(number, f"{number:02X}")
 
 
-def chunks(content: bytes) -> Iterator[Part]:
-    """The chunks of a PNG but its pixels."""
+def _chunks(content: memoryview) -> Iterator[tuple[str, memoryview]]:
+    """The chunks of a PNG (ISO/IEC 15948, 5.3)."""
     place = len(PNG)
     while place + 12 <= len(content):
         size, name = struct.unpack_from(">I4s", content, place)
-        if name != b"IDAT":
-            yield name.decode("latin-1"), content[place + 8 : place + 8 + size]
+        yield name.decode("latin-1"), content[place + 8 : place + 8 + size]
         place += 12 + size
 
 
-def riff_chunks(content: bytes) -> Iterator[Part]:
-    """The chunks of a RIFF file, as WebP is one, but its pixels."""
+def _riff_chunks(content: memoryview) -> Iterator[tuple[str, memoryview]]:
+    """The chunks of a RIFF file, as WebP is one."""
     place = 12
     while place + 8 <= len(content):
         name, size = struct.unpack_from("<4sI", content, place)
-        if name not in (b"VP8 ", b"VP8L", b"ANMF", b"ALPH"):
-            yield name.decode("latin-1"), content[place + 8 : place + 8 + size]
+        yield name.decode("latin-1"), content[place + 8 : place + 8 + size]
         place += 8 + size + size % 2
 
 
-def boxes(content: bytes, depth: int = 0) -> Iterator[Part]:
-    """Boxes of ISO base media (ISO/IEC 14496-12) or JUMBF (ISO/IEC 19566-5), with those inside `jumb` after it."""
+def _boxes(content: memoryview, depth: int = 0) -> Iterator[tuple[str, memoryview]]:
+    """Boxes of ISO base media (ISO/IEC 14496-12) and of JUMBF, whose `jumb` holds others."""
     place = 0
     while place + 8 <= len(content):
         size, name = struct.unpack_from(">I4s", content, place)
@@ -85,11 +97,10 @@ def boxes(content: bytes, depth: int = 0) -> Iterator[Part]:
         size = len(content) - place if size == 0 else size
         if size < head:
             return
-        if name != b"mdat":
-            inside = content[place + head : place + size]
-            yield name.decode("latin-1"), inside
-            if name == b"jumb" and depth < 8:
-                yield from boxes(inside, depth + 1)
+        inside = content[place + head : place + size]
+        yield name.decode("latin-1"), inside
+        if name == b"jumb" and depth < MAX_DEPTH:
+            yield from _boxes(inside, depth + 1)
         place += size
 
 
