@@ -89,7 +89,7 @@ def test_a_file_that_answers_otherwise_is_never_written(folder, tmp_path, monkey
 
 
 def test_a_wrong_wish_is_a_sentence(folder, tmp_path):
-    with pytest.raises(SetupError, match="no format 'onx'. Did you mean 'onnx'"):
+    with pytest.raises(SetupError, match=r"no format 'onx'\. Did you mean 'onnx'"):
         exports.write(folder, tmp_path, ["onx"], small_detector.WINDOWS)
     with pytest.raises(SetupError, match="the detector's own folder"):
         exports.write(folder, folder, ["onnx"], small_detector.WINDOWS)

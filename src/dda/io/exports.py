@@ -158,9 +158,8 @@ def _difference(whole: Any, answer: Callable[[NDArray[np.uint8]], Any], windows:
             wanted = whole(torch.from_numpy(some)).numpy()
         found = max(found, float(np.abs(wanted - np.asarray(answer(some))).max()))
     if not found <= TOLERANCE:
-        raise SetupError(
-            f"the exported file's logits differ by {found:g} from its network's, at most {TOLERANCE:g} may"
-        )
+        told = f"the exported file's logits differ from its network's by {found:g}"
+        raise SetupError(f"{told}, at most {TOLERANCE:g} is allowed")
     return found
 
 
