@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from PIL import Image
@@ -24,11 +25,12 @@ from PIL import Image
 from dda.io import packing, tracking
 from dda.io.detecting import Detector
 from dda.io.registry import Registry
-from tests import small_detector, versions
+from tests import pages, small_detector, versions
 from tests.serving import free_ports
 
 START_S = 120
 CLIENTS = 64
+CONFIGURED = {"SERVING_MODEL_CONFIG": json.dumps({"device": "cpu", "max_pixels": 40_000_000})}
 
 
 def png(pixels):
@@ -62,7 +64,12 @@ def server(detector, empty_store, tmp_path_factory):
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--env-manager", "local", "--port", str(port)],
-            env={**os.environ, "MLFLOW_TRACKING_URI": store, "PATH": f"{command[0].parent}:{os.environ['PATH']}"},
+            env={
+                **os.environ,
+                **CONFIGURED,
+                "MLFLOW_TRACKING_URI": store,
+                "PATH": f"{command[0].parent}:{os.environ['PATH']}",
+            },
             **{"cwd": folder, "stdout": log, "stderr": subprocess.STDOUT, "start_new_session": True},
         )
     try:
@@ -160,7 +167,7 @@ def test_an_image_that_cannot_be_read_costs_no_other_one(server):
 def test_files_and_images_that_are_too_large_are_answered_so(server):
     Image.new("1", (8000, 7000)).save(bomb := BytesIO(), "PNG")
     found = rows(server, [text(bomb.getvalue()), text(b"0" * 20_000_001), text(IMAGES[0])])
-    assert [one["error"] for one in found] == ["more than 50000000 pixels: 8000x7000", "larger than 20 MB", None]
+    assert [one["error"] for one in found] == ["more than 40000000 pixels: 8000x7000", "larger than 20 MB", None]
 
 
 def test_no_address_is_fetched_and_no_file_is_opened(server, tmp_path):
@@ -216,6 +223,34 @@ def test_many_clients_at_once_are_all_answered(server):
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         assert list(pool.map(ask, range(2 * CLIENTS))) == [wanted] * 2 * CLIENTS
+
+
+def test_the_description_for_generators_of_clients_is_true(server):
+    described = json.loads((pages.DOCS / "openapi.json").read_text())
+    schemas = {"components": described["components"]}
+
+    def check(name, value):
+        jsonschema.validate(value, {"$ref": f"#/components/schemas/{name}", **schemas})
+
+    request = table([text(IMAGES[0]), text(b"none")], views="five", max_fpr=0.01)
+    check("Request", request)
+    check("Answer", json.loads(asked(server, request)[1]))
+    for wrong in (table([""] * 65), table([""], views="all"), {"image": ""}):
+        check("Refusal", json.loads(asked(server, wrong)[1]))
+        with pytest.raises(jsonschema.ValidationError):
+            check("Request", wrong)
+    with urllib.request.urlopen(f"{server}/openapi.json", timeout=10) as reply:
+        assert set(json.load(reply)["paths"]) == set(described["paths"])
+
+
+def test_the_clients_of_the_page_are_answered(server, tmp_path):
+    Image.fromarray(small_detector.PHOTOS[2]).save(tmp_path / "photo.jpg")
+    clients = [block for block in pages.blocks("serving.md") if block[1] == "client"]
+    assert [block[0] for block in clients] == ["python", "sh"]
+    for language, word, content in clients:
+        said = pages.run((language, word, content.replace("http://127.0.0.1:5000", server)), tmp_path)
+        assert "uncertain" in said or "real" in said or "generated" in said
+        assert "unreadable" not in said
 
 
 def test_an_operator_may_set_the_limits(detector, tmp_path):
