@@ -61,6 +61,7 @@ def server(detector, empty_store, tmp_path_factory):
         store = tracking.store_uri()
     (port,) = free_ports(1)
     command = [Path(sys.executable).parent / "mlflow", "models", "serve", "-m", "models:/dda-detector@champion"]
+    path = f"{command[0].parent}:{os.environ['PATH']}"
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--env-manager", "local", "--port", str(port)],
