@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dda.core import export_card
 from dda.core.errors import SetupError
 from dda.core.windows import centre_window
 from dda.io import detectors, exports, onnx_sessions, photos
@@ -57,13 +58,13 @@ def test_what_is_said_of_the_files_is_true(exported):
     for kind, name in exports.FORMATS.items():
         assert facts[kind]["sha256"] == kept[kind]["sha256"] == photos.sha256((output / name).read_bytes())
         assert facts[kind]["max_difference"] <= kept[kind]["max_difference"] <= 1e-4
-    assert sorted(path.name for path in output.iterdir()) == ["README.md", "detector.json", "model.onnx", "model.pt2"]
+    assert sorted(path.name for path in output.iterdir()) == ["detector.json", "model.onnx", "model.pt2"]
 
 
 def test_the_examples_of_its_page_run_and_give_the_logit(folder, exported, tmp_path):
     shutil.copytree(exported[0], tmp_path, dirs_exist_ok=True)
     judge = NetworkJudge.load(folder, "cpu")
-    examples = BLOCK.findall((tmp_path / "README.md").read_text())
+    examples = BLOCK.findall(export_card.page(detectors.described(tmp_path)))
     assert len(examples) == 2
     pixels = small_detector.PHOTOS[0]  # narrower than a window, and higher
     Image.fromarray(pixels).save(tmp_path / "photo.png")

@@ -65,12 +65,7 @@ def server(detector, empty_store, tmp_path_factory):
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--env-manager", "local", "--port", str(port)],
-            env={
-                **os.environ,
-                **CONFIGURED,
-                "MLFLOW_TRACKING_URI": store,
-                "PATH": f"{command[0].parent}:{os.environ['PATH']}",
-            },
+            env={**os.environ, **CONFIGURED, "MLFLOW_TRACKING_URI": store, "PATH": path},
             **{"cwd": folder, "stdout": log, "stderr": subprocess.STDOUT, "start_new_session": True},
         )
     try:
