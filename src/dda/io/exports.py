@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dda.core import export_card
 from dda.core.errors import SetupError, did_you_mean
 from dda.core.networks import logits_of
 from dda.core.windows import normalise
 from dda.io import atomic, detectors, onnx_sessions
 from dda.io.runtimes import DATA, INPUT, ONNX, OUTPUT
 
-PT2, README = "model.pt2", "README.md"
+PT2 = "model.pt2"
 FORMATS = {"onnx": ONNX, "pt2": PT2}
 TOLERANCE = 1e-3
 """How far a file's logits may be from its network's."""
@@ -31,7 +30,7 @@ Windows = Sequence[NDArray[np.uint8]]
 
 
 def write(folder: Path, output: Path, formats: Sequence[str], windows: Windows) -> dict[str, dict[str, Any]]:
-    """Export the detector of a folder into another one, with its description and a page that says how to use it.
+    """Export the detector of a folder into another one, with its description.
 
     `windows` are RGB uint8 (size, size, 3) to compare the answers on. What is said of each format: `sha256` of its
     file, and `max_difference`, the largest between its logits and the network's. Raises SetupError where there is no
@@ -49,7 +48,6 @@ def write(folder: Path, output: Path, formats: Sequence[str], windows: Windows) 
         if name not in formats:
             (output / file).unlink(missing_ok=True)
     told = {**description, "exports": {name: _kept(fact) for name, fact in facts.items()}}
-    atomic.write_text(output / README, export_card.page(told))
     atomic.write_json(output / detectors.DESCRIPTION, told)
     return facts
 
@@ -158,9 +156,8 @@ def _difference(whole: Any, answer: Callable[[NDArray[np.uint8]], Any], windows:
             wanted = whole(torch.from_numpy(some)).numpy()
         found = max(found, float(np.abs(wanted - np.asarray(answer(some))).max()))
     if not found <= TOLERANCE:
-        raise SetupError(
-            f"the exported file's logits differ by {found:g} from its network's, at most {TOLERANCE:g} may"
-        )
+        told = f"the exported file's logits differ from its network's by {found:g}"
+        raise SetupError(f"{told}, at most {TOLERANCE:g} is allowed")
     return found
 
 
