@@ -1,6 +1,7 @@
 """A detector's verdicts on images.    dda detect PATH..."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -73,6 +74,8 @@ def run(words: list[str], question: Question, wanted: Wanted, null: bool = False
     judge, no such detector, or no room for what is wanted.
     """
     check(wanted, question)
+    # threads of the model that wait for one another actively would keep cores from those that decode
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     gathered = gathering.gather(words, null)
     for word in gathered.empty:
         say(f"no image in {verdict_tables.printable(word)}")
@@ -147,8 +150,9 @@ def printer(wanted: Wanted, paths: list[str]) -> Callable[[Prediction, dict[str,
         print(verdict_tables.header(layout))
 
     def show(prediction: Prediction, extra: dict[str, Any]) -> None:
-        if prediction.error is None:
-            print(line(prediction))
+        if prediction.error is not None:
+            return
+        print(line(prediction))
         for sentence in extra.get("facts", {}).get("sentences", []):
             print(f"    {verdict_tables.printable(sentence)}")
 
