@@ -81,6 +81,7 @@ def run(words: list[str], question: Question, wanted: Wanted, null: bool = False
         say(f"no image in {verdict_tables.printable(word)}")
     if not gathered.paths:
         raise SetupError("there is nothing to judge: name image files, folders or patterns, or - for a list")
+    check_device(question.device)
     source = sources.find(question.model)
     detector = Detector.load(source.folder, question.device)
     answers = Answers(described(detector, source.name))
@@ -107,6 +108,19 @@ def check(wanted: Wanted, question: Question) -> None:
     files = [Path(path) for path in (wanted.csv, wanted.parquet) if path and path != verdict_files.STDOUT]
     for path in files + ([wanted.heatmap / "any.png"] if wanted.heatmap else []):
         verdict_files.check_writable(path)
+
+
+def check_device(name: str | None) -> None:
+    """Raise SetupError for a device that torch cannot work on; to name none, or cpu, does not import torch."""
+    if name in (None, "cpu"):
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise SetupError(f"no device {name!r} on this machine ({reason}): leave --device out, or name cpu") from error
 
 
 def described(detector: Detector, source: str) -> dict[str, Any]:
