@@ -8,7 +8,7 @@ import pytest
 from dda import Detector
 from dda.core.errors import SetupError
 from dda.embedded.photos import PHOTOGRAPHS, originals
-from dda.io import fetched_detectors, sources
+from dda.io import fetched_detectors, s3, sources
 from dda.io.registry import Registry
 from tests import small_detector, stores
 from tests.registries import MODEL, candidate, register
@@ -46,11 +46,17 @@ def versions(in_store, small, monkeypatch):
 
 
 @pytest.fixture
-def stored(store, rclone_store, small, request):
-    """Put the small detector into a store: its address and its folder there."""
-    folder = rclone_store.path(f"detectors/{request.node.name}")
-    shutil.copytree(small, folder)
-    return f"s3://{stores.BUCKET}/detectors/{request.node.name}", folder
+def stored(store, small, request):
+    """Put the small detector, and a pickle, into a store: its address, and a function that puts another file there."""
+    address = f"s3://{stores.BUCKET}/detectors/{request.node.name}"
+
+    def put(name, content):
+        s3.put(s3.client(), s3.place(address), name, content, {})
+
+    for path in small.iterdir():
+        put(path.name, path.read_bytes())
+    put("evil.pkl", b"x")
+    return address, put
 
 
 def logit(model):
@@ -95,7 +101,7 @@ def test_an_unknown_version_is_told_with_those_that_are_known(name, reason, vers
 
 def test_a_version_with_a_pickle_is_not_taken(versions, own_cache):
     versions(weights_pkl="x")
-    with pytest.raises(SetupError, match="holds weights.pkl, which is or may be a pickle, and is not loaded"):
+    with pytest.raises(SetupError, match=r"holds weights\.pkl, which is or may be a pickle, and is not loaded"):
         sources.find(f"{MODEL}@challenger")
     assert list(own_cache.iterdir()) == []
 
@@ -107,21 +113,20 @@ def test_a_registry_that_is_away_is_told(monkeypatch):
 
 
 def test_a_detector_in_a_store_is_fetched_once_until_it_changes(stored, store, small, own_cache):
-    address, there = stored
-    (there / "evil.pkl").write_bytes(b"x")
+    address, put = stored
     folder = sources.folder_of(address)
     assert sorted(path.name for path in folder.iterdir()) == ["card.md", "detector.json", "model.safetensors"]
     assert logit(address) == logit(small)
     n_gets = sum(method == "GET" for method, _, _ in store.passed)
     assert sources.folder_of(f"{address}/") == folder
     assert sum(method == "GET" for method, _, _ in store.passed) == n_gets
-    (there / "card.md").write_text("another card")
+    put("card.md", b"another card")
     assert sources.folder_of(address) != folder
     assert not list(own_cache.glob(".*"))
 
 
 def test_a_store_without_a_detector_says_what_is_missing(stored, monkeypatch):
-    address, there = stored
+    address, _ = stored
     with pytest.raises(SetupError, match=r"no detector at s3://sets/none/: there is no detector\.json"):
         sources.find("s3://sets/none")
     monkeypatch.setitem(fetched_detectors.LIMITS, "model.safetensors", 100)
