@@ -37,7 +37,7 @@ def run_line(line):
     done = CliRunner().invoke(cli.app, shlex.split(words, comments=True)[1:], input=given, catch_exceptions=False)
     assert done.exit_code == 0, line
     if target:
-        Path(target.strip()).write_text(done.stdout)
+        Path(shlex.split(target, comments=True)[0]).write_text(done.stdout)
     return done.stdout
 
 
