@@ -21,7 +21,7 @@ IMAGES = [np.asarray(originals(photograph)[0])[:190, : 50 + 90 * i] for i, photo
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory, one_thread):
-    folder = small_detector.saved(tmp_path_factory.mktemp("detector") / "small")
+    folder = small_detector.write(tmp_path_factory.mktemp("detector") / "small")
     return Detector.load(str(folder), "cpu")
 
 

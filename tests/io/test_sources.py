@@ -18,7 +18,7 @@ PHOTO = originals(PHOTOGRAPHS[0])[0]
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    return small_detector.saved(tmp_path_factory.mktemp("small") / "small")
+    return small_detector.write(tmp_path_factory.mktemp("small") / "small")
 
 
 @pytest.fixture(autouse=True)
