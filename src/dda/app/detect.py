@@ -1,6 +1,7 @@
 """A detector's verdicts on images.    dda detect PATH..."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -73,11 +74,14 @@ def run(words: list[str], question: Question, wanted: Wanted, null: bool = False
     judge, no such detector, or no room for what is wanted.
     """
     check(wanted, question)
+    # threads of the model that wait for one another actively would keep cores from those that decode
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     gathered = gathering.gather(words, null)
     for word in gathered.empty:
         say(f"no image in {verdict_tables.printable(word)}")
     if not gathered.paths:
         raise SetupError("there is nothing to judge: name image files, folders or patterns, or - for a list")
+    check_device(question.device)
     source = sources.find(question.model)
     detector = Detector.load(source.folder, question.device)
     answers = Answers(described(detector, source.name))
@@ -104,6 +108,19 @@ def check(wanted: Wanted, question: Question) -> None:
     files = [Path(path) for path in (wanted.csv, wanted.parquet) if path and path != verdict_files.STDOUT]
     for path in files + ([wanted.heatmap / "any.png"] if wanted.heatmap else []):
         verdict_files.check_writable(path)
+
+
+def check_device(name: str | None) -> None:
+    """Raise SetupError for a device that torch cannot work on; to name none, or cpu, does not import torch."""
+    if name in (None, "cpu"):
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise SetupError(f"no device {name!r} on this machine ({reason}): leave --device out, or name cpu") from error
 
 
 def described(detector: Detector, source: str) -> dict[str, Any]:
@@ -147,8 +164,9 @@ def printer(wanted: Wanted, paths: list[str]) -> Callable[[Prediction, dict[str,
         print(verdict_tables.header(layout))
 
     def show(prediction: Prediction, extra: dict[str, Any]) -> None:
-        if prediction.error is None:
-            print(line(prediction))
+        if prediction.error is not None:
+            return
+        print(line(prediction))
         for sentence in extra.get("facts", {}).get("sentences", []):
             print(f"    {verdict_tables.printable(sentence)}")
 
