@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +46,8 @@ def card_of(model: str | Path) -> str:
 
 
 def _serve(app: Doorkeeper, limits: Limits, listener: socket.socket) -> None:
-    try:
+    with suppress(KeyboardInterrupt):
         listening.server(app, limits.header_s).run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass
     if any(thread.name.startswith(desk.THREADS) for thread in threading.enumerate()):
         sys.stdout.flush()
         os._exit(130)  # Python would wait for images that nobody waits for any more
