@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 import threading
 import time
 import tracemalloc
@@ -13,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dda.core.cautions import cautions
+from dda.core.errors import SetupError
 from dda.io import doorkeeper, listening, webserver
 from tests.page_server import PHOTOS, ask, encoded, form, noise, raw, running, small_detector, written
 
@@ -109,8 +112,6 @@ def test_the_server_says_what_it_is_and_what_it_allows(port):
 
 
 def test_an_uncalibrated_detector_and_the_demonstration_are_told(tmp_path):
-    from dda.core.cautions import cautions
-
     fitted = {"temperature": 1.0, "thresholds": {}, "fitted_on": {"real": 15, "fake": 15}}
     assert "never calibrated" in cautions({"calibration": {**fitted, "temperature": None}})[0]
     assert "coin" in cautions({"calibration": fitted, "data": {"tiny": {}}})[0]
@@ -137,9 +138,6 @@ def test_every_answer_says_what_a_browser_may_do_with_it(port):
 def test_the_page_names_no_address_of_anybody_else():
     for name, _ in webserver.STATIC.values():
         text = (webserver.PAGE / name).read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
-        assert (
-            "//" not in text.replace("// ", "").replace("://", "//" if "http" in text else "://") or "http" not in text
-        )
         assert "http" not in text
         assert " style=" not in text
         assert "innerHTML" not in text
@@ -340,8 +338,6 @@ def test_an_upload_never_touches_the_disk(detector, tmp_path, monkeypatch):
         if opened is not None and event == "open" and isinstance(arguments[1], str) and set("wax+") & set(arguments[1]):
             opened.append(arguments[0])
 
-    import sys
-
     sys.addaudithook(watch)
     body, headers = form([noise(10_000_000)])
     with running(detector) as port, ThreadPoolExecutor(1) as pool:
@@ -444,8 +440,6 @@ def test_sixty_four_clients_are_answered_without_an_error(port, detector):
 
 
 def test_a_port_that_is_taken_is_told_in_a_sentence():
-    from dda.core.errors import SetupError
-
     with (
         listening.bound("127.0.0.1", 0) as taken,
         pytest.raises(SetupError, match=r"already in use\. Choose another one"),

@@ -35,8 +35,12 @@ let stopping = null; // an AbortController while images are checked
 let leftFocus = false;
 
 const percent = (share) => `${Math.round(100 * share)} %`;
+const surely = (share) => (share < 0.01 ? "less than 1 %" : share > 0.99 ? "more than 99 %" : percent(share));
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-const megabytes = (bytes) => `${Number((bytes / 1e6).toPrecision(3))} MB`;
+const size = (bytes) => {
+  const [unit, factor] = bytes < 1e3 ? ["bytes", 1] : bytes < 1e6 ? ["kB", 1e3] : ["MB", 1e6];
+  return `${Number((bytes / factor).toPrecision(3))} ${unit}`;
+};
 
 // ---- the detector ----
 
@@ -58,7 +62,7 @@ async function learnAboutModel() {
   }
   page.strictness.options[0].textContent = `When it is ${percent(model.confidence)} sure`;
   page["zone-limits"].textContent =
-    `One or many. JPEG, PNG, WebP and others, up to ${megabytes(model.limits.image_bytes)} ` +
+    `One or many. JPEG, PNG, WebP and others, up to ${size(model.limits.image_bytes)} ` +
     `and ${Number((model.limits.image_pixels / 1e6).toPrecision(3))} megapixels each.`;
   if (!["127.0.0.1", "localhost", "[::1]"].includes(location.hostname)) {
     page.private.textContent = `Nothing leaves ${location.hostname}`;
@@ -90,7 +94,7 @@ function newCard(file) {
     original.hidden = true;
     card.querySelector(".no-preview").hidden = !card.querySelector(".overlay").hidden;
   });
-  card.querySelector(".file").textContent = `${file.name} · ${megabytes(file.size)}`;
+  card.querySelector(".file").textContent = `${file.name} · ${size(file.size)}`;
   const overlay = card.querySelector(".overlay");
   const [on, strength] = [card.querySelector(".heat-on"), card.querySelector(".heat-strength")];
   const show = () => {
@@ -132,7 +136,7 @@ function work() {
 async function check(item, signal) {
   item.row = item.error = null;
   if (model && item.file.size > model.limits.image_bytes) {
-    throw new Error(`This file is too large: it has ${megabytes(item.file.size)}, and ${megabytes(model.limits.image_bytes)} are allowed.`);
+    throw new Error(`This file is too large: it has ${size(item.file.size)}, and ${size(model.limits.image_bytes)} are allowed.`);
   }
   const form = new FormData();
   form.append("images", item.file);
@@ -224,7 +228,7 @@ function showResult(item) {
 }
 
 function explained(row) {
-  const sure = `It is ${percent(row.probability)} sure that this image was generated.`;
+  const sure = `It is ${surely(row.probability)} sure that this image was generated.`;
   const { uncertain_from: from, uncertain_to: to } = row.gauge;
   const more = {
     real: "It found little that generators leave behind.",
@@ -257,7 +261,7 @@ function showGauge(card, row) {
   meter.setAttribute("aria-valuenow", (100 * row.probability).toFixed(1));
   meter.setAttribute(
     "aria-valuetext",
-    `${percent(row.probability)}: ${VERDICTS[row.verdict]}. Uncertain from ${percent(from)} to ${percent(to)}; the threshold is at ${percent(threshold)}.`,
+    `${surely(row.probability)}: ${VERDICTS[row.verdict]}. Uncertain from ${percent(from)} to ${percent(to)}; the threshold is at ${percent(threshold)}.`,
   );
 }
 
