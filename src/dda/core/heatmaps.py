@@ -3,6 +3,7 @@
 A window has one logit, which says nothing about the places inside it: a map is as fine as its windows, no finer.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ BLUE, ORANGE = (33, 102, 172), (230, 97, 1)
 """Nearer to real, nearer to generated: told apart with any colour blindness, and by brightness in print."""
 MAX_ALPHA = 0.7
 HATCH_PX = 12
+EDGE = 1e-6  # what rounding may add to where a window ends
 
 
 def heat(windows: Sequence[Window], height: int, width: int) -> Floats:
@@ -50,14 +52,16 @@ def _weights(start: int, side: int, image_side: int, shown: int) -> Floats:
 
 
 def looked_at(regions: Sequence[Region], height: int, width: int) -> NDArray[np.bool_]:
-    """Whether each pixel of an image shown at this size lies in at least one of its regions, (height, width)."""
+    """Whether each pixel of an image shown at this size lies, in part at least, in one of its regions."""
     inside = np.zeros((height, width), bool)
     for one in regions:
-        down, along = height / one.image_height, width / one.image_width
-        rows = slice(round(one.top * down), max(1, round((one.top + one.height) * down)))
-        columns = slice(round(one.left * along), max(1, round((one.left + one.width) * along)))
-        inside[rows, columns] = True
+        rows = _shown(one.top, one.height, height / one.image_height)
+        inside[rows, _shown(one.left, one.width, width / one.image_width)] = True
     return inside
+
+
+def _shown(start: int, side: int, scale: float) -> slice:
+    return slice(math.floor(start * scale + EDGE), math.ceil((start + side) * scale - EDGE))
 
 
 def painted(pixels: Pixels, logits: Floats, threshold: float, reach: float) -> Pixels:
