@@ -137,6 +137,7 @@ def test_it_serves_json_over_http(loaded, images, answered):
 def test_it_carries_exactly_the_code_that_it_needs():
     files = sorted((ROOT / "src/dda").rglob("*.py"))
     sources = {dotted(path, ROOT / "src"): path.read_text("utf-8") for path in files}
+    del sources["dda.io.fetched_detectors"]  # a version names the folder that lies in it
     wanted = needed(f"dda.{packing.SERVED[:-3].replace('/', '.')}", sources, imports_of)
     carried = [f"src/dda/{name}" for name in (packing.SERVED, *packing.CODE) if not name.endswith("__init__.py")]
     assert sorted(carried) == wanted

@@ -2,10 +2,10 @@
 
 import sys
 
-from dda.cli import judging, pipeline, promotion, registry, serving, sets
+from dda.cli import detecting, judging, pipeline, promotion, registry, serving, sets
 from dda.cli.application import app
 
-__all__ = ["app", "judging", "main", "pipeline", "promotion", "registry", "serving", "sets"]
+__all__ = ["app", "detecting", "judging", "main", "pipeline", "promotion", "registry", "serving", "sets"]
 
 
 def main() -> None:

@@ -9,24 +9,6 @@ from dda.cli.application import DEFAULT, AsJson, ParamsFile, app, load
 
 
 @app.command()
-def detect(
-    paths: Annotated[list[Path], typer.Argument(help="Image files.")],
-    model: Annotated[Path, typer.Option(help="A detector's folder.")] = Path("artifacts/detectors/embedded"),
-) -> None:
-    """Say of image files whether they are real or generated."""
-    from dda.app import detect as verb
-
-    unreadable = 0
-    for verdict in verb.run(model, paths):
-        unreadable += verdict.logit is None
-        kind = "calibrated probability" if verdict.calibrated else "probability"
-        number = "" if verdict.logit is None else f"  {kind} {verdict.probability:.3f}  logit {verdict.logit:+.2f}"
-        print(f"{verdict.verdict:<10}{number}  {verdict.name}{f': {verdict.error}' if verdict.error else ''}")
-    if unreadable:
-        raise typer.Exit(1)
-
-
-@app.command()
 def import_checkpoint(
     checkpoint: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth in the layout of the authors' DDA_ckpt.")],
     output: Annotated[Path, typer.Option(help="Where to: a new folder, or a detector to replace.")],

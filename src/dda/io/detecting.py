@@ -81,10 +81,10 @@ class Detector:
         """What is to be looked at of an image, or why it cannot be."""
         name = fspath(image) if isinstance(image, str | PathLike) else None
         try:
-            picture = pictures.opened(image)
-            width, height = picture.image.size
-            regions = windows.regions_of(height, width, self.input_px, views)
-            cut = [windows.centred(picture.cut(region), self.input_px) for region in regions]
+            with pictures.opening(image) as picture:
+                width, height = picture.image.size
+                regions = windows.regions_of(height, width, self.input_px, views)
+                cut = [windows.centred(picture.cut(region), self.input_px) for region in regions]
         except photos.PhotoRejected as rejection:
             return _Seen({"name": name, "error": str(rejection)})
         facts = {"name": name, "format": picture.format, "width": width, "height": height, "notes": picture.notes}

@@ -27,7 +27,7 @@ CODE = (
     *(f"core/{name}.py" for name in ("__init__", "buffers", "descriptions", "errors", "jpeg", "labels", "networks")),
     *(f"core/{name}.py" for name in ("regions", "verdicts", "windows")),
     *(f"io/{name}.py" for name in ("__init__", "atomic", "detecting", "detectors", "devices", "photos", "pictures")),
-    *(f"io/{name}.py" for name in ("runtimes", "shards", "sources", "threads")),
+    *(f"io/{name}.py" for name in ("png_chunks", "runtimes", "shards", "sources", "threads", "unknown_files")),
 )
 """All that io.served needs of dda, which a test compares with what it imports."""
 SERVED = "io/served.py"
