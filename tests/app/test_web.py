@@ -1,14 +1,18 @@
 """`dda web`: one line with the address, mistakes in sentences, and an end at once."""
 
+import http.client
 import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
+from dda.app import web
+from dda.core.errors import SetupError
 from dda.io import listening
 from tests.page_server import PHOTOS, ask, encoded, form, small_detector
 
@@ -24,6 +28,11 @@ def command(*options):
     return [sys.executable, "-m", "dda", "web", *map(str, options)]
 
 
+def asked_in_vain(port, body_and_headers):
+    with suppress(OSError, http.client.HTTPException):
+        ask(port, "POST", "/api/detect", *body_and_headers)
+
+
 def test_it_says_where_it_is_logs_nothing_of_images_and_ends_at_once(folder):
     process = subprocess.Popen(
         command("--model", folder, "--port", 0), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -33,11 +42,9 @@ def test_it_says_where_it_is_logs_nothing_of_images_and_ends_at_once(folder):
         port = int(re.fullmatch(r"small answers at http://127\.0\.0\.1:(\d+)/ \(Ctrl-C ends it\)\n", line)[1])
         status, _, answer = ask(port, "POST", "/api/detect", *form([("secret.jpg", encoded(PHOTOS[0]))]))
         assert (status, answer["model"]) == (200, "small")
-        assert ask(port, "GET", "/api/model")[2]["card"] == "# card"
+        assert ask(port, "GET", "/api/model")[2]["card"] == "# card of small"
         heavy = form([encoded(photo) for photo in PHOTOS] * 6, views="tiles", heatmap="true")
-        at_work = threading.Thread(target=lambda: pytest.raises(OSError, ask, port, "POST", "/api/detect", *heavy))
-        at_work.daemon = True
-        at_work.start()
+        threading.Thread(target=asked_in_vain, args=(port, heavy), daemon=True).start()
         time.sleep(0.2)
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -54,14 +61,19 @@ def test_it_says_where_it_is_logs_nothing_of_images_and_ends_at_once(folder):
 def test_a_port_that_is_taken_and_a_detector_that_is_absent_are_told(folder, tmp_path):
     with listening.bound("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        cases = {
-            ("--model", folder, "--port", port): "already in use. Choose another one by --port",
-            ("--model", tmp_path / "gone", "--port", 0): "no detector in",
-            ("--model", folder, "--host", "nowhere.invalid"): "cannot listen on nowhere.invalid",
-        }
-        for options, told in cases.items():
-            done = subprocess.run(command(*options), capture_output=True, text=True, check=False, timeout=60)
-            assert (done.returncode, done.stdout) == (2, "")
-            assert done.stderr.startswith("dda: ")
-            assert told in done.stderr
-            assert "Traceback" not in done.stderr
+        cases = [
+            (folder, web.Place(port=port), f"port {port}: address already in use. Choose another one by --port"),
+            (tmp_path / "gone", web.Place(port=0), "no detector in"),
+            (folder, web.Place("nowhere.invalid"), "cannot listen on nowhere.invalid"),
+        ]
+        for model, place, told in cases:
+            with pytest.raises(SetupError, match=re.escape(told)):
+                web.run(model, place, web.Limits())
+
+
+def test_whoever_lets_others_in_is_told_what_that_means(folder, monkeypatch, capsys):
+    monkeypatch.setattr(web, "_serve", lambda app, limits, listener: None)
+    web.run(folder, web.Place("0.0.0.0", 0), web.Limits())
+    assert "everybody who reaches this machine can use it" in capsys.readouterr().err
+    web.run(folder, web.Place("127.0.0.1", 0), web.Limits())
+    assert capsys.readouterr().err == ""
