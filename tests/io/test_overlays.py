@@ -94,7 +94,7 @@ def test_strips_of_a_large_picture_meet_without_a_seam(monkeypatch):
     large = COFFEE.resize((1800, 1200))
     whole = np.asarray(reduced(Picture(large), 500))
     monkeypatch.setattr("dda.io.overlays.STRIP_PIXELS", 10_000)
-    assert (np.asarray(reduced(Picture(large), 500)) == whole).all()
+    assert (np.asarray(reduced(Picture(large.convert("RGBA")), 500)) == whole).all()
     plain = np.asarray(large.resize(whole.shape[1::-1], Image.Resampling.BOX), np.float32)
     assert np.abs(whole - plain).mean() < 3
 

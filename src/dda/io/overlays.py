@@ -10,10 +10,12 @@ from PIL.PngImagePlugin import PngInfo
 from dda.core import heatmaps, verdicts
 from dda.core.regions import Region
 from dda.core.verdicts import Prediction
+from dda.io import photos
 from dda.io.pictures import Picture
 
 REACH = 4.0
 """Logits, in temperatures, from the threshold to the fullest colour: a probability of 0.98 where that is at 0.5."""
+MEANT = ("RGB", "L", "CMYK")
 STRIP_PIXELS = 4_000_000
 LEGEND = (
     "Scores of {n} over the image in greys. Blue: nearer to real; orange: nearer to generated; no colour: at the "
@@ -58,17 +60,25 @@ def overlay(picture: Picture, prediction: Prediction, max_side_px: int = 1600) -
 
 
 def reduced(picture: Picture, max_side_px: int) -> Image.Image:
-    """A picture in RGB, no side above `max_side_px`; a large one is converted strip by strip, and never held twice."""
+    """A picture in RGB, no side above `max_side_px`; a large one is never held a second time at its full size."""
+    factor = max(1, max(picture.image.size) // max_side_px)
+    small = _divided(picture, factor)
+    scale = min(1.0, max_side_px / max(small.size))
+    size = (max(1, round(small.width * scale)), max(1, round(small.height * scale)))
+    return small if size == small.size else small.resize(size, Image.Resampling.BICUBIC)
+
+
+def _divided(picture: Picture, factor: int) -> Image.Image:
+    """A picture in RGB, each pixel the mean of factor x factor; kinds whose values have no mean go strip by strip."""
     width, height = picture.image.size
-    factor = max(1, max(width, height) // max_side_px)
+    if picture.image.mode in MEANT and "transparency" not in picture.image.info:
+        return photos.rgb_picture(picture.image.reduce(factor))
     rows = max(1, STRIP_PIXELS // (width * factor)) * factor
     small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     for top in range(0, height, rows):
         region = Region(top, 0, min(rows, height - top), width, height, width)
         small.paste(Image.fromarray(picture.cut(region)).reduce(factor), (0, top // factor))
-    scale = min(1.0, max_side_px / max(small.size))
-    size = (max(1, round(small.width * scale)), max(1, round(small.height * scale)))
-    return small if size == small.size else small.resize(size, Image.Resampling.BICUBIC)
+    return small
 
 
 def _png(pixels: Any, n_windows: int) -> bytes:
