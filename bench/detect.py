@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--size", default="", help="photos are resized to it, such as 640x480")
     parser.add_argument("--n", type=int, default=500, help="photos")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--memory", type=int, nargs=2, default=(100, 1000), help="numbers of photos for the memory")
+    parser.add_argument("--memory", type=int, nargs="+", default=[100, 1000], help="numbers of photos for the memory")
     parser.add_argument("--starts", type=int, default=5, help="runs of the whole command for one photo")
     parser.add_argument("--work", nargs=2, help="for processes of its own")
     options = parser.parse_args()
@@ -45,7 +45,8 @@ def main() -> None:
         print(f"{len(photos)} photos, {inputs.described(photos)}; {inputs.machine()}", flush=True)
         compare(model, photos, options.rounds)
         memory(model, photos, options.memory)
-        start(model, photos[0], options.starts)
+        if options.starts:
+            start(model, photos[0], options.starts)
 
 
 def random_detector(folder: Path) -> str:
@@ -110,14 +111,13 @@ def with_clock(detector: Any) -> tuple[Any, list[float]]:
     return replace(detector, runtime=Clocked()), spent
 
 
-def memory(model: str, photos: list[str], counts: tuple[int, int]) -> None:
+def memory(model: str, photos: list[str], counts: list[int]) -> None:
     """Peaks of processes that judge few and many photos."""
-    peaks = []
+    told = []
     for count in counts:
         task = {"model": model, "photos": inputs.repeated(photos, count)}
-        peaks.append(measure.measured(__file__, "judge", task)["peak_bytes"] / 1e6)
-    few, many = counts
-    print(f"memory: {few} photos {peaks[0]:.0f} MB, {many} photos {peaks[1]:.0f} MB", flush=True)
+        told.append(f"{count} photos {measure.measured(__file__, 'judge', task)['peak_bytes'] / 1e6:.0f} MB")
+    print(f"memory: {', '.join(told)}", flush=True)
 
 
 def judge(task: dict[str, Any]) -> None:
