@@ -157,7 +157,7 @@ def test_bad_files_get_a_friendly_sentence_each_and_the_others_their_verdict(ope
     )
     sentences = [shown(page, number)[2] for number in range(6)]
     for sentence, told in zip(
-        sentences, ["no image", "empty", "damaged", "too large", "too large", "sure"], strict=True
+        sentences, ["no image", "empty", "damaged", "too large", "too large", "chance"], strict=True
     ):
         assert told in sentence
     assert [shown(page, number)[0] for number in range(5)] == ["No verdict"] * 5
@@ -237,8 +237,8 @@ def test_a_screen_reader_hears_it(open_page):
     assert page.evaluate("[...document.images].every((image) => image.hasAttribute('alt'))")
     for role in ("banner", "main", "contentinfo", "status", "meter"):
         assert page.get_by_role(role).count() >= 1
-    meter = page.get_by_role("meter", name="How sure the detector is that this image was generated")
-    assert "Uncertain from 20 % to 80 %" in meter.get_attribute("aria-valuetext")
+    meter = page.get_by_role("meter", name="Chance that this image was generated, by the detector")
+    assert "Uncertain from 20\u00a0% to 80\u00a0%" in meter.get_attribute("aria-valuetext")
     assert page.get_by_role("img", name="Heatmap of a.jpg").count() == 1
     unnamed = "[...document.querySelectorAll('input, select')].filter((one) => !one.labels.length).length"
     assert page.evaluate(unnamed) == 0

@@ -323,10 +323,18 @@ def test_a_bomb_is_refused_by_its_header(port):
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(10_000_000))) + chunk(b"IEND", b"")
     tracemalloc.start()
-    (row,) = rows_of(port, [bomb], heatmap="true")
+    (row,) = rows_of(port, [bomb], heatmap="true", facts="true")
     assert tracemalloc.get_traced_memory()[1] < 30_000_000
     tracemalloc.stop()
     assert "pixels" in row["error"]
+    assert (row["facts"], row["heatmap"]) == (None, None)
+
+
+def test_no_fact_of_an_image_above_the_limit_is_looked_for(detector):
+    with running(detector, image_pixels=200_000) as port:
+        large, small = rows_of(port, FILES[:2], facts="true", heatmap="true")
+    assert (large["error"], large["facts"]) == ("more than 200000 pixels: 512x512", None)
+    assert small["facts"]["width"] == 451
 
 
 def test_an_upload_never_touches_the_disk(detector, tmp_path, monkeypatch):

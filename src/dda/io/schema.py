@@ -31,7 +31,7 @@ ROW = {
             "description": "the limits as probabilities",
             "properties": dict.fromkeys(("threshold", "uncertain_from", "uncertain_to"), NUMBER),
         },
-        "facts": {"type": "object", "description": "facts of the file, where asked for"},
+        "facts": {"type": ["object", "null"], "description": "facts of the file, where asked for"},
         "heatmap": {
             "type": ["object", "null"],
             "properties": {"image": {**TEXT, "description": "data: address of a PNG"}, "tiles": {"type": "array"}},
