@@ -407,6 +407,7 @@ page.again.addEventListener("click", () => {
   }
   page.again.hidden = true;
   page.results.focus({ preventScroll: true });
+  say("Checking all again.");
   work();
 });
 page.stop.addEventListener("click", () => {
