@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dda.core.jpeg import jpeg_facts
-from dda.core.recompression import FOUND, MAX_LEVEL, SCALES, histograms, recompression, shape
+from dda.core.recompression import FITTING, FOUND, MAX_LEVEL, SCALES, histograms, recompression, shape
 from tests.marked import COFFEE
 
 
@@ -38,6 +38,13 @@ def test_an_earlier_quality_is_found_and_named(first, last):
     assert found.gain > 2 * FOUND
     assert abs(found.quality - first) <= 1
     assert found.lowest <= first <= found.highest
+    assert found.fit > FITTING
+
+
+def test_tables_that_are_not_libjpegs_are_found_and_given_no_quality():
+    found = twice("high", 90)
+    assert found.gain > FOUND
+    assert found.fit < FITTING
 
 
 @pytest.mark.parametrize("quality", [60, 80, 95])

@@ -1,6 +1,7 @@
 """Facts of any bytes whatever: true where there are some, and never an error."""
 
 import json
+import struct
 import time
 import zlib
 from io import BytesIO
@@ -107,6 +108,20 @@ def test_an_earlier_compression_is_told_with_its_quality():
     found = facts(saved("JPEG", earlier.convert("RGB"), quality=90))
     assert abs(found["jpeg"]["recompressed"]["quality"] - 60) <= 1
     assert any("stored as a JPEG of about quality 60 before" in sentence for sentence in found["sentences"])
+
+
+def test_an_earlier_compression_by_a_programs_own_tables_is_told_without_a_quality():
+    earlier = Image.open(BytesIO(saved("JPEG", COFFEE, quality="high")))
+    found = facts(saved("JPEG", earlier.convert("RGB"), quality=90))
+    assert found["jpeg"]["recompressed"]["found"]
+    assert found["jpeg"]["recompressed"]["quality"] is None
+    assert any("with other tables before" in sentence for sentence in found["sentences"])
+
+
+def test_a_thumbnail_is_mentioned():
+    entry = struct.pack("<HHII", 0x0201, 4, 1, 100)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHIH", 8, 0, 14, 1) + entry + bytes(4)
+    assert facts(saved("JPEG", exif=exif))["thumbnail"]
 
 
 def test_a_png_that_was_a_jpeg_shows_its_grid():

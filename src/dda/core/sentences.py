@@ -35,7 +35,8 @@ def _history(facts: Mapping[str, Any]) -> Iterator[str]:
     hint = jpeg["recompressed"] if jpeg else None
     may_mean = "edited, re-uploaded or converted images often were; it says nothing about how the image was made."
     if hint and hint["found"]:
-        yield f"It was probably stored as a JPEG of about quality {hint['quality']} before: {may_mean}"
+        named = f"of about quality {hint['quality']}" if hint["quality"] else "with other tables"
+        yield f"It was probably stored as a JPEG {named} before: {may_mean}"
     if grid and jpeg:
         yield f"It was probably a JPEG before and was cropped or moved since (blocks begin at {_at(grid)}): {may_mean}"
     elif grid:

@@ -33,7 +33,7 @@ def facts(content: bytes) -> dict[str, Any]:
 
     - `format`, `width`, `height` (as stored), `mode` (Pillow's), `pictures` (frames), `bytes`, `sha256`
     - `jpeg`: `quality` of IJG and `quality_exact`, `tables` (digest), `subsampling`, `progressive`, `restarts`,
-      `comment`, and `recompressed`: `found`, `quality` (the earlier one, with `lowest` and `highest`), `gain`, `limit`
+      `comment`; `recompressed`: `found`, the earlier `quality` (with `lowest` and `highest`), `gain`, `limit`, `fit`
     - `grid`: `x`, `y`, `strength` of an 8x8 grid of blocks that is not the file's own
     - `camera`: `make`, `model`, `software`, `taken`; `position`, `thumbnail`: whether there is one; `icc`: its name
     - `c2pa`, `source_types`, `generator`: see `io.provenance.declared`
@@ -153,13 +153,15 @@ def _hint(found: recompression.Recompression | None) -> dict[str, Any] | None:
     if found is None:
         return None
     sure = found.gain > recompression.FOUND
+    named = sure and found.fit >= recompression.FITTING
     return {
         "found": sure,
-        "quality": found.quality if sure else None,
-        "lowest": found.lowest if sure else None,
-        "highest": found.highest if sure else None,
+        "quality": found.quality if named else None,
+        "lowest": found.lowest if named else None,
+        "highest": found.highest if named else None,
         "gain": round(found.gain, 4),
         "limit": recompression.FOUND,
+        "fit": round(found.fit, 2),
     }
 
 
