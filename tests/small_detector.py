@@ -17,7 +17,7 @@ ROW = {
 CALIBRATION = {"temperature": 0.5, "thresholds": {"0.01": 0.1}, "fitted_on": None}
 
 
-def saved(folder):
+def write(folder):
     """Write it into a folder, which is given back."""
     import torch
 

@@ -19,7 +19,7 @@ ADDRESS = re.compile(r"/(?:usr|home|tmp|work|root|opt)\b|0x[0-9a-f]{6}|\n")
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory, one_thread):
-    return Detector.load(small_detector.saved(tmp_path_factory.mktemp("small") / "detector"), "cpu")
+    return Detector.load(small_detector.write(tmp_path_factory.mktemp("small") / "detector"), "cpu")
 
 
 def answer(detector, content, views="tiles"):

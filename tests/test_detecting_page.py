@@ -21,7 +21,7 @@ BLOCKS = {word: (language, word, text) for language, word, text in pages.blocks(
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, one_thread):
     folder = tmp_path_factory.mktemp("place")
-    small_detector.saved(folder / "artifacts/detectors/embedded")
+    small_detector.write(folder / "artifacts/detectors/embedded")
     (folder / "photos").mkdir()
     for photograph in PHOTOGRAPHS[:2]:
         originals(photograph)[0].crop((0, 0, 200, 150)).save(folder / f"photos/{photograph.name}.png")
@@ -37,7 +37,7 @@ def run_line(line):
     done = CliRunner().invoke(cli.app, shlex.split(words, comments=True)[1:], input=given, catch_exceptions=False)
     assert done.exit_code == 0, line
     if target:
-        Path(target.strip()).write_text(done.stdout)
+        Path(shlex.split(target, comments=True)[0]).write_text(done.stdout)
     return done.stdout
 
 

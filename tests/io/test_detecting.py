@@ -12,32 +12,16 @@ import torch
 from PIL import Image
 
 from dda import Detector
-from dda.core.descriptions import describe
 from dda.core.errors import SetupError
-from dda.core.networks import build_network
 from dda.embedded.photos import PHOTOGRAPHS, originals
-from dda.io import detectors
+from tests import small_detector
 
-ROW = {
-    "backbone": "resnet10t",
-    "options": {"stem_width": 8, "channels": [8, 8, 16, 16]},
-    "lora": None,
-    "preprocessing": {
-        **{"input_px": 64, "crop": "centre", "pad": "black"},
-        **{"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
-    },
-    "licence": "Apache-2.0",
-}
-CALIBRATION = {"temperature": 0.5, "thresholds": {"0.01": 0.1}, "fitted_on": None}
 IMAGES = [np.asarray(originals(photograph)[0])[:190, : 50 + 90 * i] for i, photograph in enumerate(PHOTOGRAPHS[:3])]
 
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory, one_thread):
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("detector") / "small"
-    description = {**describe("small", ROW, "dda 0.0.0"), "calibration": CALIBRATION}
-    detectors.save(folder, build_network(description["architecture"]).eval(), description, "# card")
+    folder = small_detector.write(tmp_path_factory.mktemp("detector") / "small")
     return Detector.load(str(folder), "cpu")
 
 
