@@ -17,25 +17,16 @@ from dda.core.networks import build_network
 from dda.embedded.photos import PHOTOGRAPHS, originals
 from dda.io import detectors, listening, webserver
 from dda.io.uploaded import Limits
+from tests import small_detector
 
-ROW = {
-    "backbone": "resnet10t",
-    "options": {"stem_width": 8, "channels": [8, 8, 16, 16]},
-    "lora": None,
-    "preprocessing": {
-        **{"input_px": 64, "crop": "centre", "pad": "black"},
-        **{"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
-    },
-    "licence": "Apache-2.0",
-}
-CALIBRATION = {"temperature": 0.5, "thresholds": {"0.01": 0.1}, "fitted_on": {"real": 15, "fake": 15}}
+CALIBRATION = {**small_detector.CALIBRATION, "fitted_on": {"real": 15, "fake": 15}}
 PHOTOS = [originals(photograph)[0] for photograph in PHOTOGRAPHS[:3]]
 
 
-def small_detector(folder, calibration=None):
-    """A network of few weights that are random, which answers at once."""
+def fitted_detector(folder):
+    """The small one, calibrated on few images, as its page has to say."""
     torch.manual_seed(0)
-    description = {**describe("small", ROW, "dda 0.0.0"), "calibration": calibration or CALIBRATION}
+    description = {**describe("small", small_detector.ROW, "dda 0.0.0"), "calibration": CALIBRATION}
     detectors.save(folder, build_network(description["architecture"]).eval(), description, "# card of small")
     return Detector.load(str(folder), "cpu")
 

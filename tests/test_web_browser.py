@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.page_server import PHOTOS, encoded, running, small_detector
+from tests.page_server import PHOTOS, encoded, fitted_detector, running
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -45,7 +45,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory, one_thread):
-    return small_detector(tmp_path_factory.mktemp("detector") / "small")
+    return fitted_detector(tmp_path_factory.mktemp("detector") / "small")
 
 
 @pytest.fixture(scope="module")

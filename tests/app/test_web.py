@@ -14,13 +14,13 @@ import pytest
 from dda.app import web
 from dda.core.errors import SetupError
 from dda.io import listening
-from tests.page_server import PHOTOS, ask, encoded, form, small_detector
+from tests.page_server import PHOTOS, ask, encoded, fitted_detector, form
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     found = tmp_path_factory.mktemp("detector") / "small"
-    small_detector(found)
+    fitted_detector(found)
     return found
 
 

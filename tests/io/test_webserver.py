@@ -17,7 +17,7 @@ import pytest
 from dda.core.cautions import cautions
 from dda.core.errors import SetupError
 from dda.io import doorkeeper, listening, webserver
-from tests.page_server import PHOTOS, ask, encoded, form, noise, raw, running, small_detector, written
+from tests.page_server import PHOTOS, ask, encoded, fitted_detector, form, noise, raw, running, written
 
 FILES = [encoded(photo) for photo in PHOTOS]
 DETECT = "/api/detect"
@@ -49,7 +49,7 @@ CLIMBS = (
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory, one_thread):
-    return small_detector(tmp_path_factory.mktemp("detector") / "small")
+    return fitted_detector(tmp_path_factory.mktemp("detector") / "small")
 
 
 @pytest.fixture(scope="module")
