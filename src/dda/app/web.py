@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +29,9 @@ class Place:
 def run(model: str | Path, place: Place, limits: Limits) -> None:
     """Load the detector, say where the page is, and serve it until Ctrl-C."""
     with listening.bound(place.host, place.port) as listener:  # a taken port is told before weights are loaded
-        detector = Detector.load(model)
-        app = webserver.application(detector, limits, card_of(model), (place.host, *place.names))
+        folder = sources.folder_of(model)
+        detector = Detector.load(folder)
+        app = webserver.application(detector, limits, card_of(folder), (place.host, *place.names))
         if not is_loopback(place.host):
             told = "everybody who reaches this machine can use it: there is no password and no encryption (docs/web.md)"
             print(f"dda: listening on {place.host}: {told}", file=sys.stderr)
@@ -38,17 +40,15 @@ def run(model: str | Path, place: Place, limits: Limits) -> None:
         _serve(app, limits, listener)
 
 
-def card_of(model: str | Path) -> str:
-    """The detector's card as Markdown, empty where its folder has none."""
-    card = sources.folder_of(model) / CARD
+def card_of(folder: Path) -> str:
+    """The card of a detector's folder as Markdown, empty where it has none."""
+    card = folder / CARD
     return card.read_text("utf-8", "replace") if card.is_file() else ""
 
 
 def _serve(app: Doorkeeper, limits: Limits, listener: socket.socket) -> None:
-    try:
+    with suppress(KeyboardInterrupt):
         listening.server(app, limits.header_s).run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass
     if any(thread.name.startswith(desk.THREADS) for thread in threading.enumerate()):
         sys.stdout.flush()
         os._exit(130)  # Python would wait for images that nobody waits for any more

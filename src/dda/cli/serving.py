@@ -10,7 +10,7 @@ from dda.cli.application import app
 @app.command()
 def web(
     model: Annotated[
-        str, typer.Option(help="A detector, by what `dda detect` takes.")
+        str, typer.Option(help="A detector, by whatever names one to `dda detect`.")
     ] = "artifacts/detectors/embedded",
     host: Annotated[
         str, typer.Option(help="The address to listen on; others than this one let others in.")

@@ -25,7 +25,7 @@ def cautions(description: Mapping[str, Any]) -> list[str]:
         )
     if fewest < FEW:
         said.append(
-            f"Its percentages were calibrated on only {fitted.get('real', 0)} real and {fitted.get('fake', 0)} generated "
-            "images: take them as rough."
+            f"Its percentages were calibrated on only {fitted.get('real', 0)} real and {fitted.get('fake', 0)} "
+            "generated images: take them as rough."
         )
     return said

@@ -54,9 +54,10 @@ def rows(
 ) -> list[dict[str, Any]]:
     """A row for each file's bytes, one after the other, so that one decoded image is in memory at a time.
 
-    A row is `Prediction.as_row()` with `gauge`: threshold and ends of the uncertain band as probabilities; `facts`
-    where asked for (`io.traces.facts`); and `heatmap` where asked for and readable: `image`, an address that holds a
-    PNG, and `tiles`, the score of each. Raises TimeoutError when `until` (of time.monotonic) is over.
+    A row is `Prediction.as_row()` with `gauge`: threshold and ends of the uncertain band as probabilities; and where
+    asked for, `facts` (`io.traces.facts`) and `heatmap`: `image`, an address that holds a PNG, and `tiles`, the score
+    of each. Both are None for what cannot be read or is too large, which nothing decodes any further. Raises
+    TimeoutError when `until` (of time.monotonic) is over.
     """
     found = []
     for content in images:
@@ -70,7 +71,7 @@ def _row(detector: Detector, content: bytes, question: Question, max_pixels: int
     prediction = _prediction(detector, content, question, max_pixels)
     told = {**prediction.as_row(), "gauge": _gauge(detector, prediction)}
     if question.facts:
-        told["facts"] = traces.facts(content)
+        told["facts"] = None if prediction.verdict == "unreadable" else traces.facts(content)
     if question.heatmap:
         told["heatmap"] = _heatmap(detector, content, question, prediction)
     return told

@@ -46,6 +46,8 @@ class Desk:
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
             raise Busy(f"there was no answer after {limit_s:g} seconds: try fewer images, or fewer views") from error
+        except asyncio.CancelledError as error:  # only the end of the server cancels requests
+            raise Busy("the server is stopping") from error
 
     def close(self) -> bool:
         """Take no more work, forget what waits; whether a thread is still at work."""

@@ -21,8 +21,8 @@ def bound(host: str, port: int) -> socket.socket:
     except OverflowError as error:
         raise SetupError(f"no port {port}: ports are numbers from 0 to 65535") from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        told = f"cannot listen on {host}, port {port}: {reason.lower()}"
+        reason = str(error.strerror).partition(" (")[0].lower()  # Python adds the address to what the system says
+        told = f"cannot listen on {host}, port {port}: {reason}"
         raise SetupError(f"{told}. Choose another one by --port, such as --port {port % 60000 + 1}") from error
 
 
@@ -66,6 +66,11 @@ class Patient(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Some bytes more: of a request's headers, or of its body."""
         super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """An answer is out; part of the next request may be here already."""
+        super().on_response_complete()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from dda.core.verdicts import COLUMNS
 
 TEXT, NUMBER, FLAG = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
+LOGIT = {**NUMBER, "description": "as a logit"}
 MAYBE_TEXT = {"type": ["string", "null"]}
 MAYBE_NUMBER = {"type": ["number", "null"]}
 VERDICTS = {"type": "string", "enum": ["real", "uncertain", "generated", "unreadable"]}
@@ -13,7 +14,7 @@ KINDS: dict[str, Any] = {
     "verdict": VERDICTS,
     "probability": {**MAYBE_NUMBER, "description": "of `generated`, from 0 to 1; null where unreadable"},
     "logit": {**MAYBE_NUMBER, "description": "the mean over the windows that were looked at"},
-    **dict.fromkeys(("threshold", "uncertain_from", "uncertain_to"), {**NUMBER, "description": "as a logit"}),
+    **dict.fromkeys(("threshold", "uncertain_from", "uncertain_to"), LOGIT),
     "calibrated": FLAG,
     "views": TEXT,
     **dict.fromkeys(("seen", "width", "height"), MAYBE_NUMBER),
@@ -30,7 +31,7 @@ ROW = {
             "description": "the limits as probabilities",
             "properties": dict.fromkeys(("threshold", "uncertain_from", "uncertain_to"), NUMBER),
         },
-        "facts": {"type": "object", "description": "facts of the file, where asked for"},
+        "facts": {"type": ["object", "null"], "description": "facts of the file, where asked for"},
         "heatmap": {
             "type": ["object", "null"],
             "properties": {"image": {**TEXT, "description": "data: address of a PNG"}, "tiles": {"type": "array"}},

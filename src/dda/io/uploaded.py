@@ -1,6 +1,8 @@
 """Images that a client sends, as multipart/form-data: read as they come in, counted, and never written to a disk."""
 
-from collections.abc import AsyncIterable, Callable
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +41,35 @@ class Refused(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
+
+
+class Gone(Refused):
+    """The client went away, so that nobody will hear this."""
+
+
+class Body:
+    """A request's body as ASGI's `receive` gives it: how far it has come is known."""
+
+    def __init__(self, receive: Callable[[], Awaitable[Any]]) -> None:
+        self._receive = receive
+        self.begun = self.ended = False
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """As they come. Raises Gone where the client goes away."""
+        while not self.ended:
+            self.begun = True
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise Gone(400, "the client went away")
+            self.ended = not message.get("more_body", False)
+            yield message.get("body", b"")
+
+    async def let_pass(self, limit_s: float) -> None:
+        """Read and forget the rest, or some seconds of it: a client that still sends would not hear an answer."""
+        with suppress(TimeoutError, Gone):
+            async with asyncio.timeout(limit_s):
+                async for _ in self.pieces():
+                    pass
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -10,7 +10,6 @@ from typing import Any, get_args
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 import dda
 from dda.core import verdicts
@@ -21,7 +20,7 @@ from dda.io.desk import Busy, Desk
 from dda.io.detecting import Detector, Views
 from dda.io.doorkeeper import Doorkeeper
 from dda.io.schema import REQUEST, RESPONSES
-from dda.io.uploaded import Limits, Refused, Upload
+from dda.io.uploaded import Body, Gone, Limits, Refused, Upload
 
 LET_PASS_S = 1.0
 PAGE = Path(__file__).parent / "webpage"
@@ -150,25 +149,13 @@ async def _answered(service: Service, request: Request) -> dict[str, Any]:
 
 async def _received(request: Request, limits: Limits, hold: Callable[[int], None]) -> Upload:
     """The upload, or Refused: once what a client still sends was let pass for a moment, since it may not listen yet."""
-    stream = request.stream()
+    body = Body(request.receive)
     try:
         async with asyncio.timeout(limits.body_s):
-            return await uploaded.read(stream, request.headers, limits, hold)
+            return await uploaded.read(body.pieces(), request.headers, limits, hold)
     except TimeoutError as error:
         raise Refused(408, f"the request was not here after {limits.body_s:g} seconds") from error
-    except ClientDisconnect as error:
-        raise Refused(400, "the client went away") from error
-    except (Refused, Busy):
-        await _let_pass(request, limits)
+    except (Refused, Busy) as refusal:
+        if body.begun and not isinstance(refusal, Gone):
+            await body.let_pass(LET_PASS_S)
         raise
-
-
-async def _let_pass(request: Request, limits: Limits) -> None:
-    """Read and forget the rest of a body, for a second at most; not of one that says that it is too large."""
-    announced = request.headers.get("content-length", "0")
-    if "expect" in request.headers or not announced.isdigit() or int(announced) > limits.request_bytes:
-        return
-    with suppress(TimeoutError, ClientDisconnect):
-        async with asyncio.timeout(LET_PASS_S):
-            while (message := await request.receive())["type"] == "http.request" and message.get("more_body"):
-                pass

@@ -21,9 +21,11 @@ const NUMBERS = {
   seen: "Share of the image seen",
 };
 const FACTS = {
-  format: "Format", width: "Width, pixels", height: "Height, pixels", mode: "Kind of pixels", bytes: "Size, bytes", sha256: "SHA-256",
+  format: "Format", pictures: "Pictures in the file", width: "Width, pixels", height: "Height, pixels", mode: "Kind of pixels", bytes: "Size, bytes", sha256: "SHA-256",
   jpeg: "JPEG", quality: "quality", quality_exact: "quality is exact", tables: "tables", subsampling: "colour subsampling",
-  progressive: "progressive", recompressed: "compressed again", grid: "Grid of 8×8 blocks", camera: "Camera", make: "make",
+  progressive: "progressive", restarts: "restart markers", comment: "comment", recompressed: "compressed before", found: "found",
+  lowest: "lowest quality", highest: "highest quality", gain: "gain", limit: "limit", position: "Holds a GPS position",
+  thumbnail: "Holds a preview", icc: "Colour profile", source_types: "Declared source", grid: "Grid of 8×8 blocks", camera: "Camera", make: "make",
   model: "model", software: "software", taken: "taken", c2pa: "C2PA", generator: "Named generator",
 };
 
@@ -34,9 +36,13 @@ let running = 0;
 let stopping = null; // an AbortController while images are checked
 let leftFocus = false;
 
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
+const surely = (share) => (share < 0.01 ? "less than 1\u00a0%" : share > 0.99 ? "more than 99\u00a0%" : percent(share));
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-const megabytes = (bytes) => `${Number((bytes / 1e6).toPrecision(3))} MB`;
+const size = (bytes) => {
+  const [unit, factor] = bytes < 1e3 ? ["bytes", 1] : bytes < 1e6 ? ["kB", 1e3] : ["MB", 1e6];
+  return `${Number((bytes / factor).toPrecision(3))} ${unit}`;
+};
 
 // ---- the detector ----
 
@@ -52,13 +58,13 @@ async function learnAboutModel() {
   page.cautions.replaceChildren(...model.cautions.map((sentence) => element("p", sentence)));
   page.cautions.hidden = model.cautions.length === 0;
   for (const rate of model.max_fpr) {
-    const option = element("option", `Strict: ${Number((100 * rate).toPrecision(3))} % of real photos may be accused`);
+    const option = element("option", `At most ${Number((100 * rate).toPrecision(3))}\u00a0% of real photos accused`);
     option.value = rate;
     page.strictness.append(option);
   }
   page.strictness.options[0].textContent = `When it is ${percent(model.confidence)} sure`;
   page["zone-limits"].textContent =
-    `One or many. JPEG, PNG, WebP and others, up to ${megabytes(model.limits.image_bytes)} ` +
+    `One or many. JPEG, PNG, WebP and others, up to ${size(model.limits.image_bytes)} ` +
     `and ${Number((model.limits.image_pixels / 1e6).toPrecision(3))} megapixels each.`;
   if (!["127.0.0.1", "localhost", "[::1]"].includes(location.hostname)) {
     page.private.textContent = `Nothing leaves ${location.hostname}`;
@@ -90,7 +96,7 @@ function newCard(file) {
     original.hidden = true;
     card.querySelector(".no-preview").hidden = !card.querySelector(".overlay").hidden;
   });
-  card.querySelector(".file").textContent = `${file.name} · ${megabytes(file.size)}`;
+  card.querySelector(".file").textContent = `${file.name} · ${size(file.size)}`;
   const overlay = card.querySelector(".overlay");
   const [on, strength] = [card.querySelector(".heat-on"), card.querySelector(".heat-strength")];
   const show = () => {
@@ -132,7 +138,7 @@ function work() {
 async function check(item, signal) {
   item.row = item.error = null;
   if (model && item.file.size > model.limits.image_bytes) {
-    throw new Error(`This file is too large: it has ${megabytes(item.file.size)}, and ${megabytes(model.limits.image_bytes)} are allowed.`);
+    throw new Error(`This file is too large: it has ${size(item.file.size)}, and ${size(model.limits.image_bytes)} are allowed.`);
   }
   const form = new FormData();
   form.append("images", item.file);
@@ -224,15 +230,15 @@ function showResult(item) {
 }
 
 function explained(row) {
-  const sure = `It is ${percent(row.probability)} sure that this image was generated.`;
+  const said = row.calibrated ? "It puts the chance that this image was generated at" : "Its raw score for “generated” is";
+  const sure = `${said} ${surely(row.probability)}.`;
   const { uncertain_from: from, uncertain_to: to } = row.gauge;
   const more = {
     real: "It found little that generators leave behind.",
     generated: "It found traces such as generators leave behind.",
     uncertain: `Between ${percent(from)} and ${percent(to)} it does not decide.`,
   };
-  const rough = row.calibrated ? "" : " That number was never calibrated.";
-  return `${sure} ${more[row.verdict]}${rough}`;
+  return `${sure} ${more[row.verdict]}`;
 }
 
 function friendly(item) {
@@ -257,7 +263,7 @@ function showGauge(card, row) {
   meter.setAttribute("aria-valuenow", (100 * row.probability).toFixed(1));
   meter.setAttribute(
     "aria-valuetext",
-    `${percent(row.probability)}: ${VERDICTS[row.verdict]}. Uncertain from ${percent(from)} to ${percent(to)}; the threshold is at ${percent(threshold)}.`,
+    `${surely(row.probability)}: ${VERDICTS[row.verdict]}. Uncertain from ${percent(from)} to ${percent(to)}; the threshold is at ${percent(threshold)}.`,
   );
 }
 
@@ -295,7 +301,7 @@ function showFacts(card, facts) {
 function flat(facts, above = "") {
   return Object.entries(facts).flatMap(([name, value]) => {
     const label = above ? `${above}: ${FACTS[name] || name}` : FACTS[name] || name;
-    if (value === null || value === "" || (Array.isArray(value) && !value.length)) return [];
+    if (value === null || value === false || value === "" || (Array.isArray(value) && !value.length)) return [];
     if (Array.isArray(value)) return value.flatMap((one) => (typeof one === "object" ? flat(one, label) : [[label, shown(one)]]));
     return typeof value === "object" ? flat(value, label) : [[label, shown(value)]];
   });
@@ -401,6 +407,7 @@ page.again.addEventListener("click", () => {
   }
   page.again.hidden = true;
   page.results.focus({ preventScroll: true });
+  say("Checking all again.");
   work();
 });
 page.stop.addEventListener("click", () => {
