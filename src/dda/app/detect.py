@@ -140,15 +140,15 @@ def ask(detector: Detector, paths: list[str], question: Question, wanted: Wanted
         advance = shown.enter_context(progress.shown("detect", len(paths), "images")) if bar else None
         found = detector.stream(paths, question.views, question.max_fpr)
         for prediction, extra in detect_extras.added(found, wanted.explain, wanted.heatmap):
+            row = prediction.as_row() | extra
+            # first what is counted, then what is printed: Ctrl-C comes nearly always while something is
+            if wanted.json or wanted.parquet or (wanted.csv and not stdout):
+                answers.rows.append(row)
             answers.below.add(prediction)
             answers.threshold = prediction.threshold
             line(prediction, extra)
-            if stdout or wanted.json or wanted.csv or wanted.parquet:
-                row = prediction.as_row() | extra
-                if stdout:
-                    stdout.add(row)
-                if wanted.json or wanted.parquet or not stdout:
-                    answers.rows.append(row)
+            if stdout:
+                stdout.add(row)
             if advance:
                 advance(1)
 
@@ -166,7 +166,7 @@ def printer(wanted: Wanted, paths: list[str]) -> Callable[[Prediction, dict[str,
     def show(prediction: Prediction, extra: dict[str, Any]) -> None:
         if prediction.error is not None:
             return
-        print(line(prediction))
+        print(line(prediction), flush=True)  # a reader of a pipe sees it now
         for sentence in extra.get("facts", {}).get("sentences", []):
             print(f"    {verdict_tables.printable(sentence)}")
 
