@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,12 @@ def test_a_whole_repro_loses_nothing_and_leaves_a_clean_status(repeated):
     assert len(index) == len(pairs) == 20
     found = json.loads((repeated / "reports/metrics.json").read_text())["embedded"]["aligned-tiny"]["native"]
     assert found["n_real"] == found["n_fake"] == (pairs["split"] == "test").sum()
+
+
+def test_what_was_trained_answers_without_torch(repeated):
+    code = "import sys; from dda.cli import app; app(['detect', 'data/photos', '-q'], standalone_mode=False); "
+    said = run(repeated, sys.executable, "-c", f"{code} assert not {{'torch', 'timm', 'pandas'}} & set(sys.modules)")
+    assert re.fullmatch(r"20 images = \d+ real \+ \d+ uncertain \+ \d+ generated \+ 0 unreadable\n", said)
 
 
 def test_a_second_repro_has_nothing_to_do(repeated):

@@ -21,7 +21,7 @@ BLOCKS = {word: (language, word, text) for language, word, text in pages.blocks(
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, one_thread):
     folder = tmp_path_factory.mktemp("place")
-    small_detector.write(folder / "artifacts/detectors/embedded")
+    small_detector.write(folder / "artifacts/detectors/embedded", ["onnx"])
     (folder / "photos").mkdir()
     for photograph in PHOTOGRAPHS[:2]:
         originals(photograph)[0].crop((0, 0, 200, 150)).save(folder / f"photos/{photograph.name}.png")

@@ -3,15 +3,15 @@
 import pytest
 from PIL import Image
 
-from tests import pages, small_exported
+from tests import pages, small_detector
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A project's folder with a small detector in the place of the demo's, and a photo."""
     place = tmp_path_factory.mktemp("page")
-    small_exported.write(place / "artifacts/detectors/embedded", ["onnx"])
-    Image.fromarray(small_exported.PHOTOS[2]).save(place / "photo.jpg")
+    small_detector.write(place / "artifacts/detectors/embedded", ["onnx"])
+    Image.fromarray(small_detector.PHOTOS[2]).save(place / "photo.jpg")
     return place
 
 

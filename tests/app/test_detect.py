@@ -32,7 +32,7 @@ SHARED = Path(__file__).parents[2] / "../shared/data"
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, one_thread):
-    return str(small_detector.write(tmp_path_factory.mktemp("model") / "small"))
+    return str(small_detector.write(tmp_path_factory.mktemp("model") / "small", ["onnx"]))
 
 
 @pytest.fixture

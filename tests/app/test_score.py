@@ -10,18 +10,18 @@ import pytest
 from PIL import Image
 
 from dda import Detector
-from tests import small_exported
+from tests import small_detector
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return small_exported.write(tmp_path_factory.mktemp("detector") / "small", ["onnx"])
+    return small_detector.write(tmp_path_factory.mktemp("detector") / "small", ["onnx"])
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     place = tmp_path_factory.mktemp("photos")
-    for number, pixels in enumerate(small_exported.PHOTOS):
+    for number, pixels in enumerate(small_detector.PHOTOS):
         Image.fromarray(pixels).save(place / f"{number} é.png")
     return [str(place / f"{number} é.png") for number in range(3)]
 

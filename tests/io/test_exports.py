@@ -17,7 +17,7 @@ from dda.core.errors import SetupError
 from dda.core.windows import centre_window
 from dda.io import detectors, exports, onnx_sessions, photos
 from dda.io.detectors import NetworkJudge
-from tests import small_exported
+from tests import small_detector
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ROOT = Path(__file__).parents[2]
@@ -25,14 +25,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return small_exported.write(tmp_path_factory.mktemp("detector") / "small")
+    return small_detector.write(tmp_path_factory.mktemp("detector") / "small")
 
 
 @pytest.fixture(scope="module")
 def exported(folder, tmp_path_factory):
     """What was exported in both formats, and what was said of it."""
     output = tmp_path_factory.mktemp("exported") / "out"
-    return output, exports.write(folder, output, ["pt2", "onnx"], small_exported.WINDOWS)
+    return output, exports.write(folder, output, ["pt2", "onnx"], small_detector.WINDOWS)
 
 
 def logits_of(path, windows):
@@ -46,7 +46,7 @@ def logits_of(path, windows):
 @pytest.mark.parametrize("name", exports.FORMATS.values())
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_a_file_answers_any_number_of_windows_as_the_network(folder, exported, name, n):
-    windows = np.stack(small_exported.WINDOWS[:n])
+    windows = np.stack(small_detector.WINDOWS[:n])
     found = logits_of(exported[0] / name, windows)
     assert (found.shape, found.dtype) == ((n,), np.float32)
     assert list(found) == pytest.approx(NetworkJudge.load(folder, "cpu").scores(list(windows)), abs=1e-4)
@@ -66,7 +66,7 @@ def test_the_examples_of_its_page_run_and_give_the_logit(folder, exported, tmp_p
     judge = NetworkJudge.load(folder, "cpu")
     examples = BLOCK.findall(export_card.page(detectors.described(tmp_path)))
     assert len(examples) == 2
-    pixels = small_exported.PHOTOS[0]  # narrower than a window, and higher
+    pixels = small_detector.PHOTOS[0]  # narrower than a window, and higher
     Image.fromarray(pixels).save(tmp_path / "photo.png")
     for example in examples:
         done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -74,7 +74,7 @@ def test_the_examples_of_its_page_run_and_give_the_logit(folder, exported, tmp_p
 
 
 def test_the_same_detector_gives_the_same_onnx_file_which_names_no_place_of_this_machine(folder, exported, tmp_path):
-    exports.write(folder, tmp_path, ["onnx"], small_exported.WINDOWS)
+    exports.write(folder, tmp_path, ["onnx"], small_detector.WINDOWS)
     content = (tmp_path / "model.onnx").read_bytes()
     assert content == (exported[0] / "model.onnx").read_bytes()
     for place in (sys.prefix, str(ROOT), "site-packages"):
@@ -85,24 +85,24 @@ def test_the_same_detector_gives_the_same_onnx_file_which_names_no_place_of_this
 def test_a_file_that_answers_otherwise_is_never_written(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(exports, "TOLERANCE", -1.0)
     with pytest.raises(SetupError, match="logits differ from its network's by"):
-        exports.write(folder, tmp_path / "out", ["onnx"], small_exported.WINDOWS)
+        exports.write(folder, tmp_path / "out", ["onnx"], small_detector.WINDOWS)
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_wrong_wish_is_a_sentence(folder, tmp_path):
     with pytest.raises(SetupError, match=r"no format 'onx'\. Did you mean 'onnx'"):
-        exports.write(folder, tmp_path, ["onx"], small_exported.WINDOWS)
+        exports.write(folder, tmp_path, ["onx"], small_detector.WINDOWS)
     with pytest.raises(SetupError, match="the detector's own folder"):
-        exports.write(folder, folder, ["onnx"], small_exported.WINDOWS)
+        exports.write(folder, folder, ["onnx"], small_detector.WINDOWS)
     with pytest.raises(SetupError, match="no detector in"):
-        exports.write(tmp_path, tmp_path / "out", ["onnx"], small_exported.WINDOWS)
+        exports.write(tmp_path, tmp_path / "out", ["onnx"], small_detector.WINDOWS)
 
 
 def test_weights_that_are_too_large_for_one_file_lie_beside_it(folder, exported, tmp_path, monkeypatch):
     monkeypatch.setattr(exports, "APART_BYTES", 1000)
-    facts = exports.write(folder, tmp_path, ["onnx"], small_exported.WINDOWS)["onnx"]
+    facts = exports.write(folder, tmp_path, ["onnx"], small_detector.WINDOWS)["onnx"]
     assert facts["data_sha256"] == photos.sha256((tmp_path / "model.onnx.data").read_bytes())
-    windows = np.stack(small_exported.WINDOWS)
+    windows = np.stack(small_detector.WINDOWS)
     wanted = logits_of(exported[0] / "model.onnx", windows)
     assert list(logits_of(tmp_path / "model.onnx", windows)) == pytest.approx(list(wanted), abs=1e-5)
 
@@ -119,8 +119,8 @@ def test_a_vision_transformer_with_its_adapters_added_in_is_exported(tmp_path):
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)
     detectors.save(tmp_path / "vit", network.eval(), describe("vit", ADAPTED, "dda 0.0.0"), "# card")
-    exports.add(tmp_path / "vit", ["onnx", "pt2"], small_exported.WINDOWS)
-    windows = small_exported.WINDOWS[:3]
+    exports.add(tmp_path / "vit", ["onnx", "pt2"], small_detector.WINDOWS)
+    windows = small_detector.WINDOWS[:3]
     wanted = NetworkJudge.load(tmp_path / "vit", "cpu").scores(windows)
     for name in exports.FORMATS.values():
         assert list(logits_of(tmp_path / "vit" / name, np.stack(windows))) == pytest.approx(wanted, abs=1e-4)

@@ -12,7 +12,7 @@ from dda.io import devices, runtimes
 from dda.io.detecting import Detector
 from dda.io.detectors import NetworkJudge
 from dda.io.runtimes import OnnxRuntime
-from tests import small_exported
+from tests import small_detector
 
 HEAVY = {"torch", "timm", "pandas", "sklearn", "scipy", "mlflow", "cv2", "skimage", "pyarrow"}
 RUN = """
@@ -29,7 +29,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return small_exported.write(tmp_path_factory.mktemp("detector") / "small", ["onnx"])
+    return small_detector.write(tmp_path_factory.mktemp("detector") / "small", ["onnx"])
 
 
 @pytest.fixture
@@ -43,16 +43,16 @@ def test_both_runtimes_answer_alike(folder):
     fast, network = runtimes.load(folder, "cpu", "float32"), NetworkJudge.load(folder, "cpu")
     assert isinstance(fast, OnnxRuntime)
     assert fast.description == network.description
-    wanted = network.scores(small_exported.WINDOWS)
-    assert fast.scores(small_exported.WINDOWS) == pytest.approx(wanted, abs=1e-4)
-    assert [fast.scores([window])[0] for window in small_exported.WINDOWS] == pytest.approx(wanted, abs=1e-4)
+    wanted = network.scores(small_detector.WINDOWS)
+    assert fast.scores(small_detector.WINDOWS) == pytest.approx(wanted, abs=1e-4)
+    assert [fast.scores([window])[0] for window in small_detector.WINDOWS] == pytest.approx(wanted, abs=1e-4)
 
 
 def test_many_threads_get_the_same_answers(folder):
     detector = Detector.load(folder, "cpu")
-    wanted = [one.logit for one in detector.predict(small_exported.PHOTOS)]
+    wanted = [one.logit for one in detector.predict(small_detector.PHOTOS)]
     with ThreadPoolExecutor(8) as pool:
-        for found in pool.map(lambda _: detector.predict(small_exported.PHOTOS), range(32)):
+        for found in pool.map(lambda _: detector.predict(small_detector.PHOTOS), range(32)):
             assert [one.logit for one in found] == pytest.approx(wanted, abs=1e-5)
 
 
@@ -60,7 +60,7 @@ def test_many_threads_get_the_same_answers(folder):
 def test_a_verdict_needs_neither_torch_nor_anything_else_that_takes_long_to_import(folder, tmp_path, verb):
     from PIL import Image
 
-    Image.fromarray(small_exported.PHOTOS[0]).save(tmp_path / "photo.png")
+    Image.fromarray(small_detector.PHOTOS[0]).save(tmp_path / "photo.png")
     command = [sys.executable, "-c", RUN, verb, "--model", str(folder), str(tmp_path / "photo.png")]
     environment = {"DDA_DEVICE": "cpu"}
     import os
@@ -89,7 +89,7 @@ def test_an_onnx_file_that_no_description_names_is_not_run(copy):
 
 
 def test_a_file_that_takes_something_else_is_refused(copy, tmp_path):
-    other = {**small_exported.ROW, "preprocessing": {**small_exported.ROW["preprocessing"], "input_px": 32}}
+    other = {**small_detector.ROW, "preprocessing": {**small_detector.ROW["preprocessing"], "input_px": 32}}
     description = json.loads((copy / "detector.json").read_text())
     described = description | {"preprocessing": other["preprocessing"]}
     (copy / "detector.json").write_text(json.dumps(described))

@@ -25,7 +25,7 @@ from PIL import Image
 from dda.io import packing, tracking
 from dda.io.detecting import Detector
 from dda.io.registry import Registry
-from tests import pages, small_exported, versions
+from tests import pages, small_detector, versions
 from tests.serving import free_ports
 
 START_S = 120
@@ -39,7 +39,7 @@ def png(pixels):
     return buffer.getvalue()
 
 
-IMAGES = [png(pixels) for pixels in small_exported.PHOTOS]
+IMAGES = [png(pixels) for pixels in small_detector.PHOTOS]
 
 
 def text(content):
@@ -48,7 +48,7 @@ def text(content):
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory):
-    return small_exported.write(tmp_path_factory.mktemp("detector") / "small", ["onnx"])
+    return small_detector.write(tmp_path_factory.mktemp("detector") / "small", ["onnx"])
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +240,7 @@ def test_the_description_for_generators_of_clients_is_true(server):
 
 
 def test_the_clients_of_the_page_are_answered(server, tmp_path):
-    Image.fromarray(small_exported.PHOTOS[2]).save(tmp_path / "photo.jpg")
+    Image.fromarray(small_detector.PHOTOS[2]).save(tmp_path / "photo.jpg")
     clients = [block for block in pages.blocks("serving.md") if block[1] == "client"]
     assert [block[0] for block in clients] == ["python", "sh"]
     for language, word, content in clients:

@@ -8,6 +8,7 @@ import time
 import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -388,26 +389,26 @@ def test_slow_clients_are_not_waited_for(detector):
 
 
 class Slow:
-    """A detector that takes its time, and counts how many ask at once."""
+    """What takes its time to judge, and counts how many ask at once."""
 
-    def __init__(self, detector, wait_s):
-        self.detector, self.description, self.input_px = detector, detector.description, detector.input_px
+    def __init__(self, runtime, wait_s):
+        self.runtime, self.description, self.folder = runtime, runtime.description, runtime.folder
         self.wait_s, self.lock, self.now, self.most = wait_s, threading.Lock(), 0, 0
 
-    def predict(self, *arguments):
+    def scores(self, windows):
         with self.lock:
             self.now += 1
             self.most = max(self.most, self.now)
         time.sleep(self.wait_s)
         with self.lock:
             self.now -= 1
-        return self.detector.predict(*arguments)
+        return self.runtime.scores(windows)
 
 
 def test_who_finds_the_line_full_is_told_to_come_again(detector, monkeypatch):
     monkeypatch.setattr("dda.io.devices.cores", lambda: 2)
-    waiting = Slow(detector, 0.5)
-    with running(waiting, n_waiting=2) as port, ThreadPoolExecutor(12) as pool:
+    waiting = Slow(detector.runtime, 0.5)
+    with running(replace(detector, runtime=waiting), n_waiting=2) as port, ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda _: ask(port, "POST", DETECT, *form(FILES[:1])), range(12)))
         assert ask(port, "GET", "/health")[2]["status"] == "ok"
         assert ask(port, "POST", DETECT, *form(FILES[:1]))[0] == 200
@@ -420,7 +421,7 @@ def test_who_finds_the_line_full_is_told_to_come_again(detector, monkeypatch):
 
 def test_an_answer_that_takes_too_long_is_given_up(detector, monkeypatch):
     monkeypatch.setattr("dda.io.devices.cores", lambda: 1)
-    with running(Slow(detector, 0.4), answer_s=0.2) as port:
+    with running(replace(detector, runtime=Slow(detector.runtime, 0.4)), answer_s=0.2) as port:
         status, sentence = refusal(port, *form(FILES))
         assert (status, sentence[:34]) == (503, "there was no answer after 0.2 seco")
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from dda.core import verdicts
 from dda.core.errors import SetupError, did_you_mean
 from dda.core.verdicts import Prediction
-from dda.io import overlays, photos, pictures, traces
+from dda.io import overlays, pictures, traces
 from dda.io.detecting import Detector, Views
 from dda.io.uploaded import Refused
 
@@ -49,9 +49,7 @@ def _yes(options: Mapping[str, str], name: str) -> bool:
     return WORDS[word]
 
 
-def rows(
-    detector: Detector, images: Sequence[bytes], question: Question, max_pixels: int, until: float
-) -> list[dict[str, Any]]:
+def rows(detector: Detector, images: Sequence[bytes], question: Question, until: float) -> list[dict[str, Any]]:
     """A row for each file's bytes, one after the other, so that one decoded image is in memory at a time.
 
     A row is `Prediction.as_row()` with `gauge`: threshold and ends of the uncertain band as probabilities; and where
@@ -63,29 +61,18 @@ def rows(
     for content in images:
         if time.monotonic() > until:
             raise TimeoutError
-        found.append(_row(detector, content, question, max_pixels))
+        found.append(_row(detector, content, question))
     return found
 
 
-def _row(detector: Detector, content: bytes, question: Question, max_pixels: int) -> dict[str, Any]:
-    prediction = _prediction(detector, content, question, max_pixels)
+def _row(detector: Detector, content: bytes, question: Question) -> dict[str, Any]:
+    (prediction,) = detector.predict([content], question.views, question.max_fpr)
     told = {**prediction.as_row(), "gauge": _gauge(detector, prediction)}
     if question.facts:
         told["facts"] = None if prediction.verdict == "unreadable" else traces.facts(content)
     if question.heatmap:
         told["heatmap"] = _heatmap(detector, content, question, prediction)
     return told
-
-
-def _prediction(detector: Detector, content: bytes, question: Question, max_pixels: int) -> Prediction:
-    """By the file's header alone where it has too many pixels: none of them is decoded then."""
-    try:
-        photos.guarded(content, lambda _: None, max_pixels, formats=pictures.FORMATS)
-    except photos.PhotoRejected as rejection:
-        calibration = detector.description["calibration"]
-        told = (verdicts.limits(calibration, question.max_fpr), calibration["temperature"] is not None, question.views)
-        return Prediction("unreadable", None, None, *told, error=str(rejection) if content else "empty file")
-    return detector.predict([content], question.views, question.max_fpr)[0]
 
 
 def _gauge(detector: Detector, prediction: Prediction) -> dict[str, float]:
@@ -100,7 +87,7 @@ def _heatmap(detector: Detector, content: bytes, question: Question, prediction:
     if prediction.verdict == "unreadable":
         return None
     if question.views != "tiles":
-        prediction = detector.predict([content], "tiles", question.max_fpr)[0]
+        (prediction,) = detector.predict([content], "tiles", question.max_fpr)
     drawn = overlays.overlay(pictures.opened(content), prediction)
     address = "data:image/png;base64," + base64.b64encode(drawn).decode()
     return {"image": address, "tiles": overlays.scores(prediction)}

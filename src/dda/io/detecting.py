@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from PIL import Image
 
@@ -19,6 +19,9 @@ from dda.io import devices, photos, pictures, runtimes, sources
 from dda.io.pictures import Pixels
 from dda.io.runtimes import Runtime
 from dda.io.threads import ahead
+
+if TYPE_CHECKING:
+    from dda.io.rewards import Rewards
 
 BATCH_WINDOWS = 32
 Views = Literal["centre", "five", "tiles"]
@@ -80,10 +83,13 @@ class Detector:
         the temperature: its sigmoid is the probability of "real", so that higher looks more real. It can be
         differentiated to the pixels; the detector's own weights get no gradient.
         """
+        return self._rewards.score(images, views)
+
+    @cached_property
+    def _rewards(self) -> "Rewards":
         from dda.io.rewards import Rewards
 
-        found: Rewards = vars(self).setdefault("_rewards", Rewards(self.runtime))
-        return found.score(images, views)
+        return Rewards(self.runtime)
 
     @property
     def input_px(self) -> int:

@@ -16,7 +16,7 @@ from dda.core import containers, recompression, sentences
 from dda.core.containers import line
 from dda.core.grids import GridPhase, grid_and_earlier
 from dda.core.jpeg import STORED_RGB, jpeg_facts
-from dda.io import photos, pictures, provenance
+from dda.io import photos, pictures, provenance, unknown_files
 
 MAX_MEASURED_PIXELS = 50_000_000
 """The pixels of larger images are not decoded for the sake of facts."""
@@ -50,7 +50,7 @@ def facts(content: bytes) -> dict[str, Any]:
     if told["jpeg"]:
         told["jpeg"]["restarts"] = any(name == "DRI" and any(found) for name, found in containers.parts(content))
     try:
-        hint, told["grid"] = photos.guarded(content, _pixels, pictures.MAX_PIXELS, formats=pictures.FORMATS)
+        hint, told["grid"] = _guarded(content, _pixels)
         told["jpeg"] = told["jpeg"] and told["jpeg"] | {"recompressed": hint}
     except photos.PhotoRejected as rejection:
         told["error"] = str(rejection)
@@ -60,9 +60,15 @@ def facts(content: bytes) -> dict[str, Any]:
 def _read(content: bytes, reader: Callable[[Image.Image], Found], otherwise: Found) -> Found:
     """What a reader finds in an image; metadata may be broken where pixels are not, and the other way round."""
     try:
-        return photos.guarded(content, reader, pictures.MAX_PIXELS, formats=pictures.FORMATS)
+        return _guarded(content, reader)
     except photos.PhotoRejected:
         return otherwise
+
+
+def _guarded(content: bytes, reader: Callable[[Image.Image], Found]) -> Found:
+    """What a reader finds in an image of any format that is judged."""
+    formats = (*pictures.FORMATS, *unknown_files.formats(content))
+    return photos.guarded(content, reader, pictures.MAX_PIXELS, formats=formats)
 
 
 def _header(image: Image.Image) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -64,7 +64,7 @@ class Service:
 def application(detector: Detector, limits: Limits, card: str = "", names: tuple[str, ...] = ()) -> Doorkeeper:
     """The web application of a detector, for any server of ASGI; `names` are further hosts that it is known by."""
     desk = Desk(devices.cores(), limits.n_waiting, limits.held_bytes)
-    service = Service(detector, card, limits, desk)
+    service = Service(replace(detector, max_pixels=limits.image_pixels), card, limits, desk)
 
     @asynccontextmanager
     async def at_work(_: FastAPI) -> AsyncIterator[None]:
@@ -136,7 +136,7 @@ async def _answered(service: Service, request: Request) -> dict[str, Any]:
         held += n_bytes
 
     def work(until: float) -> list[dict[str, Any]]:
-        return answers.rows(service.detector, upload.images, question, service.limits.image_pixels, until)
+        return answers.rows(service.detector, upload.images, question, until)
 
     try:
         upload = await _received(request, service.limits, hold)
