@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dda.app import detect_extras
+from dda.core import verdicts
 from dda.core.errors import SetupError
 from dda.core.verdicts import Prediction
 from dda.io import gathering, progress, sources, verdict_files, verdict_tables
@@ -84,6 +85,7 @@ def run(words: list[str], question: Question, wanted: Wanted, null: bool = False
     check_device(question.device)
     source = sources.find(question.model)
     detector = Detector.load(source.folder, question.device)
+    verdicts.limits(detector.description["calibration"], question.max_fpr)  # a wrong rate is told before any line
     answers = Answers(described(detector, source.name))
     try:
         ask(detector, list(gathered.paths), question, wanted, answers)
