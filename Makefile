@@ -18,7 +18,7 @@ export PREFECT_HOME := $(CURDIR)/.prefect
 help:
 	@echo "make demo                 photos -> reconstructions -> pairs -> audit -> detector -> results, on embedded photos"
 	@echo "make demo PHOTOS=FOLDER   the same on your own photos"
-	@echo "make test                 the tests (about 20 minutes on two cores)"
+	@echo "make test                 the tests (about 23 minutes on two cores)"
 	@echo "make check                lint, format, types, and the rules of the house"
 	@echo "make bench                throughput against plain baselines; choose by VAE=, BENCH_PHOTOS= and BENCH_OPTIONS="
 	@echo "make bench-gpu            the same on a GPU: Stable Diffusion 2.1's architecture and DINOv2 ViT-L/14 with LoRA"
@@ -68,6 +68,9 @@ bench: setup
 	python bench/train.py --detector embedded --precision float32 --photos "$(BENCH_PHOTOS)"
 	python bench/evaluate.py --photos "$(BENCH_PHOTOS)"
 	python bench/scores.py
+	python bench/detect.py --photos "$(BENCH_PHOTOS)"
+	python bench/web.py
+	python bench/serve.py
 
 bench-gpu: setup
 	for compile in "" --compile; do \

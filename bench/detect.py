@@ -50,14 +50,19 @@ def main() -> None:
 
 
 def random_detector(folder: Path) -> str:
-    """The embedded detector's network with random weights, in a folder."""
+    """The embedded detector's network with random weights, and its ONNX file, in a folder."""
+    import numpy as np
+
     from dda import catalog
     from dda.core import descriptions
     from dda.core.networks import build_network
-    from dda.io import detectors
+    from dda.io import detectors, exports
 
     row = catalog.get("detectors", "embedded")
     detectors.save(folder, build_network(row).eval(), descriptions.describe("embedded", row, "bench"), "# bench")
+    side = row["preprocessing"]["input_px"]
+    windows = np.random.default_rng(0).integers(0, 256, (4, side, side, 3), np.uint8)
+    exports.add(folder, ["onnx"], list(windows))
     return str(folder)
 
 

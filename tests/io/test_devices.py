@@ -169,10 +169,11 @@ devices.take(devices.Slot("cpu", 1))
 before = resident_mib()
 kept = [torch.ones(5 * 2**20) for _ in range(20)]
 last = torch.ones(1)
+held = resident_mib()
 del kept
-after = [resident_mib()]
+freed = resident_mib()
 time.sleep(1.0)
-print(before, after[0], resident_mib())
+print(before, held, freed, resident_mib())
 """
 
 
@@ -181,8 +182,9 @@ print(before, after[0], resident_mib())
 def test_freed_memory_is_kept_for_what_comes_next_but_goes_back_from_time_to_time(interval_s, goes_back):
     command = [sys.executable, "-c", KEEPS, interval_s]
     out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
-    before, freed, later = map(float, out.split())
-    assert freed - before > 300
+    before, held, freed, later = map(float, out.split())
+    assert held - before > 300
+    assert freed - before > 300 or goes_back  # within a tenth of a second some may be gone already
     assert (later - before < 100) is goes_back
 
 

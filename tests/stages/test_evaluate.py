@@ -3,7 +3,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from dda.app import detect
+from dda import Detector
 from dda.core.errors import SetupError
 from dda.io import tables, worst
 from dda.stages import evaluate, train
@@ -56,8 +56,10 @@ def test_detect_gives_the_same_logit_as_evaluate(folder_benchmark):
     evaluate.run(folder_benchmark, "embedded", "own")
     table = predictions(folder_benchmark, "own").dropna(subset=["logit"]).head(3)
     root = folder_benchmark.paths.benchmarks / "own"
-    verdicts = detect.run(folder_benchmark.paths.detectors / "embedded", [root / name for name in table["image_id"]])
-    assert [verdict.logit for verdict in verdicts] == pytest.approx(table["logit"].to_list(), abs=1e-4)
+    detector = Detector.load(folder_benchmark.paths.detectors / "embedded")
+    assert [found.logit for found in detector.predict([root / name for name in table["image_id"]])] == pytest.approx(
+        table["logit"].to_list(), abs=1e-4
+    )
 
 
 def test_generated_images_are_judged_and_those_of_a_prompt_stay_together(copied_line, tiles):

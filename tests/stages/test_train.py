@@ -70,7 +70,7 @@ def test_the_score_is_calibrated_on_the_validation_pairs(line, folder, described
     n_pairs = len(validation.rows)
     assert fitted["fitted_on"] == {"split": "val", "vaes": ["tiny"], "real": n_pairs, "fake": n_pairs}
     detector = Detector.load(folder, "cpu")
-    reals = detector.logits([validation.pixels(row, "real") for row in validation.rows])
+    reals = [one.logit for one in detector.predict([validation.pixels(row, "real") for row in validation.rows])]
     assert fitted["thresholds"]["0.01"] == pytest.approx(max(reals), abs=1e-4)
     assert fitted["temperature"] > 0
 

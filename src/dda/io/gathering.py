@@ -23,10 +23,10 @@ class Gathered:
 def gather(words: Sequence[str], null: bool = False) -> Gathered:
     """What is meant by words: `-` is a list on standard input, a path a line, or with a zero byte after each.
 
-    A file is taken whatever it is called, and so is what does not exist, a pattern that nothing matches as well: it
-    becomes a row with a reason. Of a folder
-    (all below it) and of a pattern (`**` for folders at any depth) those files are taken that count as images; links
-    to folders are not followed, unless one is named itself. Lines of a list are no patterns.
+    A file is taken whatever it is called. What does not exist is taken too, like a pattern that nothing matches: it
+    becomes a row with a reason. Of a folder (all below it) and of a pattern (`**` for folders at any depth) those files
+    are taken that count as images; links to folders are not followed, unless one is named itself. Lines of a list are
+    no patterns.
     """
     paths: dict[str, None] = {}
     empty = []

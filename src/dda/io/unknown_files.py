@@ -20,7 +20,7 @@ STARTS = (
 MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml|<!--|<!doctype|<svg|<html)", re.IGNORECASE)
 SVG = "SVG: a drawing in text, which has no pixels to look at"
 HTML = "a page of text (HTML or XML), and no image"
-ADDRESS = re.compile(r"0x[0-9a-fA-F]+|[/\\]\w")
+ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+|[/\\]\w")
 MAX_LETTERS = 200
 
 
