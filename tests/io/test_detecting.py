@@ -173,3 +173,14 @@ def test_importing_dda_takes_no_time_and_gives_the_detector():
     code = "import sys, dda; assert not {'torch', 'numpy', 'PIL'} & set(sys.modules); print(dda.Detector.__module__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "dda.io.detecting"
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_logits_of_a_cpu(detector):
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU on this machine")
+    fast = Detector.load(detector.runtime.folder, "cuda")
+    assert logits(fast, IMAGES, views="five") == pytest.approx(logits(detector, IMAGES, views="five"), abs=1e-3)
+    images = torch.rand(2, 3, 90, 70, device="cuda", requires_grad=True)
+    fast.score(images).sum().backward()
+    assert images.grad.abs().sum() > 0
