@@ -318,16 +318,16 @@ def test_a_run_killed_while_it_fetches_changes_nothing_and_the_next_one_succeeds
 
 
 def test_a_run_killed_while_it_unpacks_changes_nothing_and_the_zip_is_used_again(before, site, published):
-    row = published({f"small/{number}.jpg": b"%d" % number for number in range(3000)})
+    row = published({f"small/{number}.jpg": b"%d" % number for number in range(10_000)})
     process = started(row)
-    waited_for(lambda: Path(".data.arriving.part/small").is_dir())
+    waited_for(lambda: any(Path(".data.arriving.part").glob("small/*.jpg")))
     process.kill()
     assert process.wait() == -9
-    assert 0 < len(lying(Path(".data.arriving.part"))) < 3000
+    assert 0 < len(lying(Path(".data.arriving.part"))) < 10_000
     assert lying(before.paths.photos) == {"old.jpg": b"an old photo"}
     (site.folder / "small.zip").unlink()
     assert started(row).wait() == 0
-    assert len(lying(before.paths.photos)) == 3000
+    assert len(lying(before.paths.photos)) == 10_000
     assert not list(Path().glob(".*.part"))
 
 
