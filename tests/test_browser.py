@@ -1,24 +1,9 @@
 """The report in a real browser: it renders on a phone and on a desktop, asks nobody for anything, and says no error."""
 
-import shutil
-
 import pytest
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PAGES = ("index.html", "leaderboard.html", "benchmarks/genimage.html", "audit-tiny.html")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium of this machine."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("width_px", [360, 1280])

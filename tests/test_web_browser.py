@@ -3,14 +3,12 @@
 import csv
 import io
 import json
-import shutil
 
 import pytest
 
 from tests.page_server import PHOTOS, encoded, fitted_detector, running
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DROP = """async ([name, kind, encoded]) => {
   const content = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
   const transfer = new DataTransfer();
@@ -29,18 +27,6 @@ BOXES = """[".original", ".overlay"].map((name) => {
   return [image.top - stage.top, image.left - stage.left, image.width, image.height];
 })"""
 HIT = "(element) => { const box = element.getBoundingClientRect(); return [box.width, box.height]; }"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium of this machine."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as at_work:
-        opened = at_work.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
