@@ -13,8 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +70,10 @@ def compare(model: str, photos: list[str], rounds: int) -> None:
     list(detector.stream(photos[:64]))
     plain, many, shares = [], [], []
     for _ in range(rounds):
-        seconds, wanted = timed(lambda: [detector.predict(photo)[0].logit for photo in photos])
+        seconds, wanted = measure.timed(lambda: [detector.predict(photo)[0].logit for photo in photos])
         plain.append(len(photos) / seconds)
         watched, spent = with_clock(detector)
-        seconds, found = timed(lambda watched=watched: [one.logit for one in watched.stream(photos)])
+        seconds, found = measure.timed(lambda watched=watched: [one.logit for one in watched.stream(photos)])
         many.append(len(photos) / seconds)
         shares.append(spent[0] / seconds)
         worst = max(abs(one - other) for one, other in zip(wanted, found, strict=True))
@@ -94,7 +92,7 @@ def growth(detector: Any, photos: list[str]) -> None:
     n = max(1, len(photos) // 4)
     told = []
     for size in (n, 2 * n, 4 * n):
-        seconds, _ = timed(lambda size=size: list(detector.stream(photos[:size])))
+        seconds, _ = measure.timed(lambda size=size: list(detector.stream(photos[:size])))
         told.append(f"{size} in {seconds:.2f} s")
     print(f"photos: {', '.join(told)}", flush=True)
 
@@ -109,7 +107,7 @@ def with_clock(detector: Any) -> tuple[Any, list[float]]:
         description = detector.runtime.description
 
         def scores(self, windows: Any) -> list[float]:
-            seconds, found = timed(lambda: detector.runtime.scores(windows))
+            seconds, found = measure.timed(lambda: detector.runtime.scores(windows))
             spent[0] += seconds
             return list(found)
 
@@ -141,16 +139,9 @@ def loaded(model: str) -> Any:
 def start(model: str, photo: str, starts: int) -> None:
     """Seconds of the whole command for one photo."""
     words = [sys.executable, "-m", "dda", "detect", photo, "--model", model]
-    seconds = [timed(lambda: subprocess.run(words, check=True, capture_output=True))[0] for _ in range(starts)]
+    seconds = [measure.timed(lambda: subprocess.run(words, check=True, capture_output=True))[0] for _ in range(starts)]
     spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
     print(f"dda detect of one photo: {statistics.median(seconds):.2f} s ({spread}, {starts} runs)")
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that work takes, and what it gives."""
-    began = time.perf_counter()
-    given = work()
-    return time.perf_counter() - began, given
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ import argparse
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import inputs
 import numpy as np
+from measure import timed
 from PIL import Image
 
 from dda import catalog, quiet
@@ -117,13 +116,6 @@ def asked(judge: NetworkJudge, batch: int, names: tuple[str, ...], images: list[
     parts = predictions.Parts(folder / "parts", folder / "table.parquet")
     inference.run(judge, question, images, parts, lambda _: None)
     return tables.read(folder / "table.parquet")
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that work takes, and what it gives."""
-    began = time.perf_counter()
-    given = work()
-    return time.perf_counter() - began, given
 
 
 if __name__ == "__main__":

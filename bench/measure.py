@@ -1,4 +1,4 @@
-"""Runs in processes of their own, with the peak of their memory."""
+"""Time, and runs in processes of their own with the peak of their memory."""
 
 import contextlib
 import json
@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,13 @@ import psutil
 
 SAMPLE_INTERVAL_S = 0.1
 REST = 30  # times as long as looking takes: to count gigabytes of pages needs a good part of a core
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds that work takes, and what it gives."""
+    began = time.perf_counter()
+    given = work()
+    return time.perf_counter() - began, given
 
 
 def measured(script: str, kind: str, task: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 DDA = [sys.executable, "-c", "from dda.cli import main; main()", "reconstruct", "tiny"]
 SET = Path("artifacts/reconstructions/tiny")
 N_SHARDS = 6
-MOMENTS = [*["start"] * 2, *["work"] * 3, "end"]
+MOMENTS = [*["start"] * 4, *["work"] * 4, *["end"] * 2]
 GIB = 2**30
 
 
